@@ -1,0 +1,87 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { digestOfHash, type Digest } from './digest.ts'
+
+/**
+ * The one way to write a file that must last:
+ * exclusive random temp in the same folder → write every byte, hashing → fsync → rename → fsync the folder.
+ * A temp name that can be guessed could be a planted symlink; a short write that is not retried truncates silently.
+ */
+export type DurableWriter = {
+  /** Writes all of the chunk, however many calls the kernel needs. */
+  write(chunk: Uint8Array): Promise<void>
+  /** Makes the file appear under its name; the returned digest and size are of what was written. */
+  commit(): Promise<{ digest: Digest; size: number }>
+  /** Leaves nothing behind. Safe to call after commit, when it does nothing. */
+  discard(): Promise<void>
+}
+
+export async function openDurable(path: string, options: { mode?: number } = {}): Promise<DurableWriter> {
+  const temporary = join(dirname(path), `.${randomBytes(12).toString('hex')}.tmp`)
+  const mode = options.mode ?? 0o600
+  const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, mode)
+  const hash = createHash('sha256')
+  let size = 0
+  let open_ = true
+  return {
+    async write(chunk) {
+      await writeAll(handle, chunk)
+      hash.update(chunk)
+      size += chunk.length
+    },
+    async commit() {
+      try {
+        await handle.chmod(mode)
+        await handle.sync()
+      } finally {
+        await handle.close()
+        open_ = false
+      }
+      await rename(temporary, path)
+      await syncFolder(dirname(path))
+      return { digest: digestOfHash(hash), size }
+    },
+    async discard() {
+      if (open_) await handle.close()
+      open_ = false
+      await unlink(temporary).catch(() => undefined)
+    },
+  }
+}
+
+/** The whole file at once. @returns the digest of what is now on the disk. */
+export async function writeDurably(path: string, data: Uint8Array | string, options: { mode?: number } = {}): Promise<Digest> {
+  const writer = await openDurable(path, options)
+  try {
+    await writer.write(typeof data === 'string' ? Buffer.from(data) : data)
+    return (await writer.commit()).digest
+  } finally {
+    await writer.discard()
+  }
+}
+
+/** Makes renames and new names in a folder last. */
+export async function syncFolder(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_DIRECTORY)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}
+
+/** Like `mkdir -p`, each new folder with this mode. */
+export async function ensureFolder(path: string, mode = 0o750): Promise<void> {
+  await mkdir(path, { recursive: true, mode })
+}
+
+/** A write may be short (a nearly full disk); what is left is written until the kernel says why not. */
+export async function writeAll(handle: FileHandle, chunk: Uint8Array): Promise<void> {
+  let offset = 0
+  while (offset < chunk.length) {
+    const { bytesWritten } = await handle.write(chunk, offset, chunk.length - offset)
+    offset += bytesWritten
+  }
+}

@@ -1,0 +1,46 @@
+import { ERRORS, type ErrorCode } from './errors/table.ts'
+
+/**
+ * The one error a person can meet. `message` says what was expected and what was found, `hint` says what to do.
+ * The text of a cause is never repeated in the message: it belongs to the log.
+ */
+export class DrydockError extends Error {
+  readonly code: ErrorCode
+  readonly hint: string
+  readonly retryable: boolean
+  /** Where the mistake is, when it is a field of a document: JSON pointer. */
+  readonly at: string | undefined
+
+  constructor(code: ErrorCode, message: string, hint: string, options: { cause?: unknown; at?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'DrydockError'
+    this.code = code
+    this.hint = hint
+    this.retryable = ERRORS[code].retryable
+    this.at = options.at
+  }
+
+  /** What the API sends and `--json` prints. */
+  toJSON(): ErrorBody {
+    return { code: this.code, message: this.message, hint: this.hint, retryable: this.retryable, ...(this.at === undefined ? {} : { at: this.at }) }
+  }
+}
+
+export type ErrorBody = { code: ErrorCode; message: string; hint: string; retryable: boolean; at?: string }
+
+/** Any failure as an error with a code; what has none becomes DD-CORE-001 with the cause kept for the log. */
+export function asDrydockError(failure: unknown): DrydockError {
+  if (failure instanceof DrydockError) return failure
+  const errno = failure instanceof Error && 'code' in failure ? String(failure.code) : ''
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+    return new DrydockError('DD-CORE-002', 'expected space on the disk, found none left', 'free space or enlarge the data volume, then run the command again', { cause: failure })
+  }
+  if (errno === 'EIO') {
+    return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
+  }
+  return new DrydockError('DD-CORE-001', 'expected this step to succeed, found an internal fault', 'look at the appliance log around this time; `drydock support` collects what is needed to report it', { cause: failure })
+}
+
+export function isErrno(failure: unknown, code: string): boolean {
+  return failure instanceof Error && 'code' in failure && failure.code === code
+}

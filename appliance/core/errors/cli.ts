@@ -1,0 +1,4 @@
+import type { ErrorEntry } from './entry.ts'
+
+export const CLI_ERRORS = {
+} as const satisfies Record<string, ErrorEntry>

@@ -1,0 +1,44 @@
+import type { Json } from '../../bundles/format/json.ts'
+import type { NewEvent } from '../model/event.ts'
+import type { Operation, Progress } from '../model/operation.ts'
+
+/**
+ * What a journaled use case is given. A use case is a plain async function that is run again from its start after a crash:
+ * every effect stands in a `step`, whose result the journal remembers, so that what was done is not done again.
+ */
+export type OperationContext = {
+  readonly id: string
+  readonly actor: string
+  readonly signal: AbortSignal
+  /**
+   * Journal: intent(name) → effect → result(name, value). When the journal already holds the result, the effect is not run.
+   * A kill between effect and result runs the effect again: it must be idempotent by operation id.
+   * Names are unique inside one operation and the same on every run.
+   */
+  step<T extends Json>(name: string, effect: () => Promise<T>): Promise<T>
+  /**
+   * Stops the run here with state `waiting`, until somebody calls `signal(id, what, value)`; after that (and after any later crash) it
+   * returns that value. Nothing of the run is kept in memory meanwhile.
+   */
+  waitFor<T extends Json>(what: string): Promise<T>
+  progress(progress: Progress): void
+  emit(event: Omit<NewEvent, 'operation' | 'actor'>): void
+}
+
+/** One kind of operation. `params` were checked before they were journaled. */
+export type OperationKind<P extends Json> = {
+  readonly kind: string
+  readonly subject: (params: P) => string
+  run(context: OperationContext, params: P): Promise<Json>
+}
+
+/** The engine: submits, resumes after a crash, signals, cancels. Two calls with one idempotency key make one operation. */
+export interface Operations {
+  submit<P extends Json>(kind: OperationKind<P>, params: P, options: { actor: string; idempotencyKey: string }): Operation
+  get(id: string): Operation | undefined
+  list(options?: { state?: Operation['state']; limit?: number }): Operation[]
+  signal(id: string, what: string, value: Json): void
+  cancel(id: string, actor: string): void
+  /** Resolves when the operation waits or has ended. */
+  settled(id: string): Promise<Operation>
+}

@@ -1,0 +1,73 @@
+import Type from 'typebox'
+
+/**
+ *   found → verifying → refused | parked | verified → staging → scanned → awaiting-approval → promoting → imported
+ *   from staging and scanned also → quarantined; by people → rejected, cancelled; by faults → failed(retryable)
+ */
+export const IMPORT_STATES = [
+  'found', 'verifying', 'refused', 'parked', 'verified', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting', 'imported', 'rejected', 'cancelled', 'failed',
+] as const
+export type ImportState = (typeof IMPORT_STATES)[number]
+
+const strict = { additionalProperties: false } as const
+
+export const Signer = Type.Object({ fingerprint: Type.String(), name: Type.String(), keyCreated: Type.String() }, strict)
+
+/** `claimed` facts come from the sender and are computed again from the bytes before approval. */
+export const Finding = Type.Object(
+  { severity: Type.Union([Type.Literal('note'), Type.Literal('warning'), Type.Literal('blocker')]), code: Type.String(), item: Type.String(), text: Type.String(), claimed: Type.Boolean() },
+  strict,
+)
+export type Finding = Type.Static<typeof Finding>
+
+/** What the operator sees before any payload is stored. Sizes in bytes. */
+export const Preflight = Type.Object(
+  {
+    bundle: Type.String(),
+    manifest: Type.String(),
+    site: Type.String(),
+    stream: Type.String(),
+    epoch: Type.Integer(),
+    sequence: Type.Integer(),
+    lastSequence: Type.Integer(),
+    created: Type.String(),
+    volumes: Type.Integer(),
+    size: Type.Integer(),
+    signers: Type.Array(Signer),
+    role: Type.String(),
+    threshold: Type.Integer(),
+    adds: Type.Array(Type.Object({ kind: Type.String(), count: Type.Integer() }, strict)),
+    changes: Type.Array(Type.Object({ kind: Type.String(), name: Type.String(), from: Type.String(), to: Type.String() }, strict)),
+    newBytes: Type.Integer(),
+    presentBytes: Type.Integer(),
+    findings: Type.Array(Finding),
+    affects: Type.Array(Type.String()),
+    freeBytes: Type.Integer(),
+    seconds: Type.Number(),
+  },
+  strict,
+)
+export type Preflight = Type.Static<typeof Preflight>
+
+export const ImportRecord = Type.Object(
+  {
+    id: Type.String(),
+    operation: Type.String(),
+    state: Type.Union(IMPORT_STATES.map(state => Type.Literal(state))),
+    source: Type.String(),
+    submittedBy: Type.String(),
+    at: Type.String(),
+    updatedAt: Type.String(),
+    sequence: Type.Union([Type.Integer(), Type.Null()]),
+    preflight: Type.Union([Preflight, Type.Null()]),
+    approvals: Type.Array(Type.Object({ user: Type.String(), at: Type.String() }, strict)),
+    approvalsNeeded: Type.Integer(),
+    missing: Type.Array(Type.String()),
+    generation: Type.Union([Type.Integer(), Type.Null()]),
+    receipt: Type.Union([Type.String(), Type.Null()]),
+    error: Type.Union([Type.Object({ code: Type.String(), message: Type.String(), hint: Type.String(), retryable: Type.Boolean(), at: Type.Optional(Type.String()) }, strict), Type.Null()]),
+    reason: Type.Union([Type.String(), Type.Null()]),
+  },
+  strict,
+)
+export type ImportRecord = Type.Static<typeof ImportRecord>

@@ -1,0 +1,13 @@
+/** Limits of the bundle format. Each message that refuses shows measured and allowed. */
+export const MANIFEST_BYTES = 8 * 1024 * 1024
+export const SIGNATURES_BYTES = 64 * 1024
+/** One part of the index, uncompressed: parts are closed when they reach it, so a reader needs no more memory than this. */
+export const INDEX_PART_BYTES = 8 * 1024 * 1024
+/** One line of the index. */
+export const INDEX_LINE_BYTES = 1024 * 1024
+/** A blob larger than this travels in pieces of this size. */
+export const PIECE_BYTES = 256 * 1024 * 1024
+/** Depth of nesting that any JSON from outside may have. */
+export const JSON_DEPTH = 64
+/** A sequence may be ahead of the last one by at most this many without a second person. */
+export const SEQUENCE_JUMP = 16
