@@ -1,0 +1,40 @@
+import t from 'tap'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ERRORS } from '../../appliance/core/errors/table.ts'
+import { FOLDERS } from './import-table.ts'
+
+const root = join(import.meta.dirname, '../..')
+const product = ['appliance', 'bundles', 'importer', 'mirror', 'ui/client', 'ui/app'].flatMap(top => globSync(`${top}/**/*.{ts,tsx}`, { cwd: root, exclude: ['**/node_modules/**', '**/generated/**'] }))
+const text = new Map(product.map(file => [file, readFileSync(join(root, file), 'utf8')]))
+
+await t.test('each folder has a README of at most a page', async t => {
+  for (const folder of FOLDERS) {
+    if (!product.some(file => file.startsWith(`${folder}/`))) continue
+    const path = join(root, folder, 'README.md')
+    if (t.ok(existsSync(path), `${folder}/README.md is there`)) t.ok(readFileSync(path, 'utf8').split('\n').length <= 80, `${folder}/README.md is at most a page`)
+  }
+})
+
+await t.test('no bare Error is thrown in the product', async t => {
+  t.same([...text].filter(([, source]) => /throw new (Error|TypeError|RangeError)\(/.test(source)).map(([file]) => file), [])
+})
+
+await t.test('every error code is thrown somewhere, and every code thrown is in the table', async t => {
+  const tables = /^appliance\/core\/errors\//
+  const thrown = new Set([...text].filter(([file]) => !tables.test(file)).flatMap(([, source]) => source.match(/DD-[A-Z]+-\d{3}/g) ?? []))
+  t.same(Object.keys(ERRORS).filter(code => !thrown.has(code)), [], 'codes nobody throws')
+  t.same([...thrown].filter(code => !(code in ERRORS)).toSorted(), [], 'codes that are not in the table')
+})
+
+await t.test('every code has a story in whole words and an exit code', async t => {
+  for (const [code, entry] of Object.entries(ERRORS)) t.ok(entry.story.length > 40 && entry.story.endsWith('.') && entry.exit > 0, code)
+})
+
+await t.test('files that must last are written by the durable writer only', async t => {
+  const writers = [...text].filter(([file, source]) => /\bwriteFile(Sync)?\(|createWriteStream\(/.test(source) && !file.startsWith('appliance/core/')).map(([file]) => file)
+  t.same(writers.filter(file => !MAY_WRITE_SCRATCH.some(([allowed]) => file === allowed)), [])
+})
+
+/** Scratch files that die with their folder or process. */
+const MAY_WRITE_SCRATCH: readonly (readonly [string, string])[] = []
