@@ -104,7 +104,7 @@ export function printFailure(failure: unknown, json: boolean, stderr: Writable =
     stderr.write(`${FAILED_AS[exit]}: ${printable(error.message)}\ndo: ${printable(first)}      ${error.code}\n`)
     for (const line of more) stderr.write(`    ${printable(line)}\n`)
   }
-  if ((process.env['DRYDOCK_DEBUG'] ?? '') !== '' && error.cause !== undefined) stderr.write(`cause: ${String(error.cause instanceof Error ? error.cause.stack : error.cause)}\n`)
+  if ((process.env['DRYDOCK_DEBUG'] ?? '') !== '' && error.cause instanceof Error) stderr.write(`cause: ${error.cause.stack}\n`)
   return exit
 }
 
