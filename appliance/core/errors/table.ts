@@ -1,3 +1,4 @@
+import { AGENT_ERRORS } from './agent.ts'
 import { BUNDLE_ERRORS } from './bundle.ts'
 import { CI_ERRORS } from './ci.ts'
 import { CLI_ERRORS } from './cli.ts'
@@ -25,6 +26,7 @@ export const ERRORS = {
   ...POOL_ERRORS,
   ...HYPERVISOR_ERRORS,
   ...CI_ERRORS,
+  ...AGENT_ERRORS,
   ...IDENTITY_ERRORS,
   ...CLI_ERRORS,
 } as const
