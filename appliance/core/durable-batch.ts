@@ -1,0 +1,62 @@
+import { randomBytes } from 'node:crypto'
+import { constants } from 'node:fs'
+import { open, rename, unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { ensureFolder, syncFolder, writeAll } from './durable-file.ts'
+import { runProgram } from './run-program.ts'
+
+/** Above this many files one `sync -f` of the file system is cheaper than an fsync for each. */
+const SYNC_FILE_SYSTEM_FROM = 128
+
+/**
+ * Many small files that must last, for the price of one sync: every file is written under an exclusive random name in
+ * `temporaryFolder` (same file system); `commit` makes all of their bytes durable, then renames each to its place, then syncs the folders.
+ * Nothing stands under its real name before its bytes are durable, so a power cut leaves each file whole or not there.
+ */
+export type DurableBatch = {
+  add(path: string, bytes: Uint8Array | string): Promise<void>
+  commit(): Promise<void>
+  /** Leaves nothing behind. Safe to call after commit, when it does nothing. */
+  discard(): Promise<void>
+}
+
+export function openDurableBatch(options: { temporaryFolder: string; mode: number; folderMode?: number }): DurableBatch {
+  const pending = new Map<string, string>()
+  return {
+    async add(path, bytes) {
+      const temporary = join(options.temporaryFolder, `${randomBytes(12).toString('hex')}.tmp`)
+      const handle = await open(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW, options.mode)
+      pending.set(temporary, path)
+      try {
+        await writeAll(handle, typeof bytes === 'string' ? Buffer.from(bytes) : bytes)
+        await handle.chmod(options.mode)
+      } finally {
+        await handle.close()
+      }
+    },
+    async commit() {
+      if (pending.size >= SYNC_FILE_SYSTEM_FROM) await runProgram('sync', { args: ['-f', options.temporaryFolder], package: 'coreutils' })
+      else for (const temporary of pending.keys()) await syncFile(temporary)
+      const folders = new Set([...pending.values()].map(path => dirname(path)))
+      for (const folder of folders) await ensureFolder(folder, options.folderMode)
+      for (const [temporary, path] of pending) {
+        await rename(temporary, path)
+        pending.delete(temporary)
+      }
+      for (const folder of new Set([...folders, ...[...folders].map(folder => dirname(folder))])) await syncFolder(folder)
+    },
+    async discard() {
+      for (const temporary of pending.keys()) await unlink(temporary).catch(() => undefined)
+      pending.clear()
+    },
+  }
+}
+
+async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    await handle.sync()
+  } finally {
+    await handle.close()
+  }
+}

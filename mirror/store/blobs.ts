@@ -1,0 +1,128 @@
+import { randomBytes } from 'node:crypto'
+import { existsSync, statSync } from 'node:fs'
+import { chmod, link, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { openDurableBatch } from '../../appliance/core/durable-batch.ts'
+import { ensureFolder, syncFolder } from '../../appliance/core/durable-file.ts'
+import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+
+/**
+ *   blobs/sha256/ab/abcd…   0440, folders 0750, never written again once the name is there
+ *   blobs/incoming/         names that are not blobs yet; emptied when the store opens
+ */
+export type BlobStore = {
+  blobPath(digest: Digest): string
+  has(digest: Digest): boolean
+  /** Bytes on disk, undefined when it is not there. */
+  size(digest: Digest): number | undefined
+  put(bytes: Uint8Array | string): Promise<Digest>
+  /** Many documents for the price of one sync. They can be read after `commit`. */
+  batch(): BlobBatch
+  adopt(path: string, digest: Digest): Promise<void>
+  /** The same for many files, with one sync for each folder they go to. */
+  adoptAll(files: Iterable<{ path: string; digest: Digest }>): Promise<void>
+  /** @throws DD-MIRROR-002 when it is not there, DD-CORE-005 when the bytes are no longer what the digest says. */
+  read(digest: Digest): Promise<Buffer>
+  /** For readers that stream; the caller closes it. @throws DD-MIRROR-002 when it is not there. */
+  open(digest: Digest): Promise<FileHandle>
+}
+
+export type BlobBatch = { put(bytes: Uint8Array | string): Promise<Digest>; commit(): Promise<void>; discard(): Promise<void> }
+
+const BLOB_MODE = 0o440
+
+export async function openBlobStore(folder: string): Promise<BlobStore> {
+  const incoming = join(folder, 'incoming')
+  await ensureFolder(join(folder, 'sha256'))
+  await ensureFolder(incoming)
+  for (const name of await readdir(incoming)) await rm(join(incoming, name), { force: true, recursive: true })
+
+  const blobPath = (digest: Digest): string => {
+    const hex = hexOf(digest)
+    return join(folder, 'sha256', hex.slice(0, 2), hex)
+  }
+
+  const linkIn = async (path: string, digest: Digest): Promise<string> => {
+    const target = blobPath(digest)
+    await ensureFolder(dirname(target))
+    await chmod(path, BLOB_MODE)
+    try {
+      await link(path, target)
+    } catch (failure) {
+      if (!isErrno(failure, 'EEXIST')) throw failure
+      await heal(path, target, incoming)
+    }
+    return dirname(target)
+  }
+
+  const store: BlobStore = {
+    blobPath,
+    has: digest => existsSync(blobPath(digest)),
+    size: digest => statSync(blobPath(digest), { throwIfNoEntry: false })?.size,
+    async put(bytes) {
+      const batch = store.batch()
+      try {
+        const digest = await batch.put(bytes)
+        await batch.commit()
+        return digest
+      } finally {
+        await batch.discard()
+      }
+    },
+    batch() {
+      const files = openDurableBatch({ temporaryFolder: incoming, mode: BLOB_MODE })
+      const seen = new Set<Digest>()
+      return {
+        async put(bytes) {
+          const digest = digestOf(bytes)
+          if (!seen.has(digest)) await files.add(blobPath(digest), bytes)
+          seen.add(digest)
+          return digest
+        },
+        commit: () => files.commit(),
+        discard: () => files.discard(),
+      }
+    },
+    adopt: (path, digest) => store.adoptAll([{ path, digest }]),
+    async adoptAll(list) {
+      const folders = new Set([join(folder, 'sha256')])
+      for (const { path, digest } of list) folders.add(await linkIn(path, digest))
+      for (const touched of folders) await syncFolder(touched)
+    },
+    async read(digest) {
+      const handle = await store.open(digest)
+      try {
+        const bytes = await handle.readFile()
+        if (digestOf(bytes) === digest) return bytes
+      } finally {
+        await handle.close()
+      }
+      throw new DrydockError('DD-CORE-005', `expected the bytes of ${digest} in the blob store, found others`, 'the disk or somebody changed it: import the bundle that brought it again, which puts the right bytes back')
+    },
+    async open(digest) {
+      try {
+        return await open(blobPath(digest), 'r')
+      } catch (failure) {
+        if (!isErrno(failure, 'ENOENT')) throw failure
+        throw new DrydockError('DD-MIRROR-002', `expected the blob ${digest} in the store, found none`, 'import the bundle that brings it again', { cause: failure })
+      }
+    },
+  }
+  return store
+}
+
+/**
+ * A blob of this name is there already. What comes in was verified a moment ago, what lies there was verified long ago and may have
+ * rotted since, so the new bytes take its place: a store must never keep a bad blob under a good name. Unless both are one file.
+ */
+async function heal(path: string, target: string, incoming: string): Promise<void> {
+  if (statSync(path).ino === statSync(target).ino) return
+  const temporary = join(incoming, `${randomBytes(12).toString('hex')}.tmp`)
+  try {
+    await link(path, temporary)
+    await rename(temporary, target)
+  } finally {
+    await unlink(temporary).catch(() => undefined)
+  }
+}
