@@ -24,3 +24,18 @@ export type NewEvent = Pick<Event, 'type' | 'subject' | 'fields'> & { operation?
 export interface EventSink {
   emit(event: NewEvent): Event
 }
+
+export type EventFilter = { after?: number; subject?: string; operation?: string; limit?: number }
+
+/** The event log as those who show it see it. */
+export interface EventLog extends EventSink {
+  /** In the order of `seq`, those after `after`, at most `limit` (1,000). A subject ending in `*` matches by its beginning. */
+  list(filter?: EventFilter): Event[]
+  /**
+   * First what is stored after `after`, then what comes, each event once and in order. A listener that throws is dropped.
+   * @returns what ends it.
+   */
+  subscribe(filter: EventFilter, listener: (event: Event) => void): () => void
+  /** The newest `seq`, 0 when there is none. */
+  last(): number
+}

@@ -18,7 +18,7 @@ export const Operation = Type.Object(
     kind: Type.String(),
     subject: Type.String(),
     actor: Type.String(),
-    state: Type.Union(OPERATION_STATES.map(state => Type.Literal(state))),
+    state: Type.Enum(OPERATION_STATES),
     waitingOn: Type.Union([Type.String(), Type.Null()]),
     progress: Type.Union([Progress, Type.Null()]),
     error: Type.Union([ErrorBodySchema, Type.Null()]),

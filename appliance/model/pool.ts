@@ -89,6 +89,8 @@ export const PoolRecord = Type.Object(
     /** Raised by each change of target; a VM of a lower fence than the target's is old. */
     fence: Type.Integer({ minimum: 0 }),
     deleting: Type.Optional(Type.Boolean()),
+    /** Milliseconds since 1970; set by `pool resume`: what failed before does not count against the target again. */
+    failuresSince: Type.Optional(Type.Integer()),
   },
   strict,
 )

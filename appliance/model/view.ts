@@ -13,7 +13,7 @@ export const NodeView = Type.Object(
     revision: Type.Integer(),
     hypervisor: Type.String(),
     image: DigestText,
-    phase: Type.Union(NODE_PHASES.map(phase => Type.Literal(phase))),
+    phase: Type.Enum(NODE_PHASES),
     phaseSince: Type.String(),
     waitsFor: Type.Union([Type.String(), Type.Null()]),
     failure: Type.Union([Type.String(), Type.Null()]),
@@ -67,7 +67,7 @@ export const ROLES = ['viewer', 'operator', 'approver', 'admin'] as const
 export type UserRole = (typeof ROLES)[number]
 
 export const SessionView = Type.Object(
-  { user: Type.String(), role: Type.Union(ROLES.map(role => Type.Literal(role))), mustChangePassword: Type.Boolean(), expiresAt: Type.String(), site: Type.String(), version: Type.String() },
+  { user: Type.String(), role: Type.Enum(ROLES), mustChangePassword: Type.Boolean(), expiresAt: Type.String(), site: Type.String(), version: Type.String() },
   strict,
 )
 export type SessionView = Type.Static<typeof SessionView>

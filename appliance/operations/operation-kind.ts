@@ -18,7 +18,8 @@ export type OperationContext = {
   step<T extends Json>(name: string, effect: () => Promise<T>): Promise<T>
   /**
    * Stops the run here with state `waiting`, until somebody calls `signal(id, what, value)`; after that (and after any later crash) it
-   * returns that value. Nothing of the run is kept in memory meanwhile.
+   * returns that value. Nothing of the run is kept in memory meanwhile: the promise of a run that waits never settles, so neither
+   * `catch` nor `finally` around it runs. Hold nothing open across it. When the operation was cancelled it rejects with DD-CORE-007.
    */
   waitFor<T extends Json>(what: string): Promise<T>
   progress(progress: Progress): void
@@ -29,6 +30,8 @@ export type OperationContext = {
 export type OperationKind<P extends Json> = {
   readonly kind: string
   readonly subject: (params: P) => string
+  /** Operations of one lane run one at a time, in the order of their submission; one that waits frees its lane. Default: the kind. */
+  readonly lane?: (params: P) => string
   run(context: OperationContext, params: P): Promise<Json>
 }
 
@@ -41,4 +44,6 @@ export interface Operations {
   cancel(id: string, actor: string): void
   /** Resolves when the operation waits or has ended. */
   settled(id: string): Promise<Operation>
+  /** Makes a kind known, so that its operations go on after a restart. Before `start` for each kind there is. */
+  register<P extends Json>(kind: OperationKind<P>): void
 }

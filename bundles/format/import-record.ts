@@ -53,7 +53,7 @@ export const ImportRecord = Type.Object(
   {
     id: Type.String(),
     operation: Type.String(),
-    state: Type.Union(IMPORT_STATES.map(state => Type.Literal(state))),
+    state: Type.Enum(IMPORT_STATES),
     source: Type.String(),
     submittedBy: Type.String(),
     at: Type.String(),

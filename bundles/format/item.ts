@@ -31,7 +31,7 @@ export type ItemBlob = Type.Static<typeof ItemBlob>
  */
 export const Item = Type.Object(
   {
-    kind: Type.Union(ITEM_KINDS.map(kind => Type.Literal(kind))),
+    kind: Type.Enum(ITEM_KINDS),
     name: Type.String({ minLength: 1, maxLength: 512 }),
     version: Type.String({ minLength: 1, maxLength: 256 }),
     /** Tells apart what shares name and version: the architecture and suite of a deb; empty elsewhere. */

@@ -1,0 +1,188 @@
+import { join } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import t from 'tap'
+import type { Json } from '../../../bundles/format/json.ts'
+import { wallClock } from '../../../appliance/core/clock.ts'
+import { silentLog } from '../../../appliance/core/log.ts'
+import { createOperations, type OnJournal } from '../../../appliance/operations/engine.ts'
+import type { OperationKind } from '../../../appliance/operations/operation-kind.ts'
+import { openHistory } from '../../../appliance/state/history.ts'
+import { openJournal } from '../../../appliance/state/journal.ts'
+import { openEventLog } from '../../../appliance/telemetry/event-log.ts'
+
+function open(file: string, onJournal?: OnJournal) {
+  const database = openHistory(file)
+  const events = openEventLog(database, wallClock, silentLog)
+  const engine = createOperations({ journal: openJournal(database), events, clock: wallClock, log: silentLog, ...(onJournal === undefined ? {} : { onJournal }) })
+  return { database, events, engine }
+}
+
+/** Two steps with a question between them; `effects` counts what was really done. */
+function asking(effects: string[]): OperationKind<{ name: string }> {
+  return {
+    kind: 'ask',
+    subject: params => `thing:${params.name}`,
+    async run(context, params) {
+      const first = await context.step('first', async () => {
+        effects.push('first')
+        return `${params.name}!`
+      })
+      context.emit({ type: 'ask.begin', subject: 'thing', fields: { first } })
+      const answer = await context.waitFor<string>('answer')
+      return await context.step('second', async () => {
+        effects.push('second')
+        return `${first} ${answer}`
+      })
+    },
+  }
+}
+
+const request = { actor: 'ana', idempotencyKey: 'k1' }
+
+await t.test('an operation waits for an answer, goes on with it, and does each effect once', async t => {
+  const { engine, events } = open(join(t.testdir(), 'h.sqlite'))
+  const effects: string[] = []
+  const kind = asking(effects)
+  engine.start()
+  const { id } = engine.submit(kind, { name: 'a' }, request)
+  t.match(await engine.settled(id), { state: 'waiting', waitingOn: 'answer', subject: 'thing:a', actor: 'ana' })
+  engine.signal(id, 'answer', 'yes')
+  t.match(await engine.settled(id), { state: 'succeeded', result: 'a! yes' })
+  t.same(effects, ['first', 'second'])
+  t.equal(events.list({ operation: id }).length, 1, 'and tells its event once although it ran twice')
+  t.throws(() => engine.signal(id, 'answer', 'no'), { code: 'DD-STATE-014' }, 'and takes no answer after its end')
+  await engine.stop()
+})
+
+await t.test('after a restart an operation goes on where it was: waiting, answered, or in the middle', async t => {
+  const file = join(t.testdir(), 'h.sqlite')
+  const effects: string[] = []
+  const first = open(file)
+  first.engine.start()
+  const { id } = first.engine.submit(asking(effects), { name: 'b' }, request)
+  await first.engine.settled(id)
+  await first.engine.stop()
+  first.database.close()
+
+  const second = open(file)
+  second.engine.register(asking(effects))
+  second.engine.start()
+  t.match(second.engine.get(id), { state: 'waiting' }, '2nd run: it still waits')
+  await second.engine.stop()
+  second.engine.signal(id, 'answer', 'late')
+  second.database.close()
+
+  const third = open(file)
+  third.engine.register(asking(effects))
+  third.engine.start()
+  t.match(await third.engine.settled(id), { state: 'succeeded', result: 'b! late' }, '3rd run: the answer that came in between is used')
+  t.same(effects, ['first', 'second'])
+  await third.engine.stop()
+})
+
+await t.test('a stop in the middle of an effect freezes the run, and the next start does the effect again', async t => {
+  const file = join(t.testdir(), 'h.sqlite')
+  let tries = 0
+  let unwound = false
+  const kind: OperationKind<null> = {
+    kind: 'slow',
+    subject: () => 'x',
+    async run(context) {
+      try {
+        return await context.step('slow', async () => {
+          tries += 1
+          if (tries === 1) await wait(10_000, undefined, { signal: context.signal })
+          return tries
+        })
+      } catch (failure) {
+        unwound = true
+        throw failure
+      }
+    },
+  }
+  const first = open(file)
+  first.engine.start()
+  const { id } = first.engine.submit(kind, null, request)
+  await wait(30)
+  await first.engine.stop()
+  await wait(10)
+  t.notOk(unwound, 'the use case never saw the stop')
+  t.match(first.engine.get(id), { state: 'running' })
+  first.database.close()
+  const second = open(file)
+  second.engine.register(kind)
+  second.engine.start()
+  t.match(await second.engine.settled(id), { state: 'succeeded', result: 2 })
+  await second.engine.stop()
+})
+
+await t.test('cancel reaches a running, a waiting and a queued operation', async t => {
+  const { engine } = open(join(t.testdir(), 'h.sqlite'))
+  engine.start()
+  const effects: string[] = []
+  const kind: OperationKind<string> = {
+    kind: 'run',
+    subject: name => name,
+    lane: () => 'one',
+    run: async context => await context.step('long', async () => await wait(10_000, 'done', { signal: context.signal })),
+  }
+  const running = engine.submit(kind, 'running', { actor: 'ana', idempotencyKey: '1' })
+  const queued = engine.submit(kind, 'queued', { actor: 'ana', idempotencyKey: '2' })
+  const waiting = engine.submit(asking(effects), { name: 'c' }, { actor: 'ana', idempotencyKey: '3' })
+  await engine.settled(waiting.id)
+  t.equal(engine.get(queued.id)?.state, 'queued', 'one lane, one at a time')
+  for (const each of [queued, waiting, running]) engine.cancel(each.id, 'ben')
+  for (const each of [running, queued, waiting]) {
+    const ended = await engine.settled(each.id)
+    t.equal(ended.state, 'cancelled', each.subject)
+    t.match(ended.error, { code: 'DD-CORE-007', message: /cancelled by ben/ })
+  }
+  t.same(effects, ['first'])
+  await engine.stop()
+})
+
+await t.test('one idempotency key is one operation, and another request under it is refused', async t => {
+  const { engine } = open(join(t.testdir(), 'h.sqlite'))
+  engine.start()
+  const kind = asking([])
+  const one = engine.submit(kind, { name: 'd' }, request)
+  t.equal(engine.submit(kind, { name: 'd' }, request).id, one.id)
+  t.throws(() => engine.submit(kind, { name: 'e' }, request), { code: 'DD-STATE-013' })
+  t.not(engine.submit(kind, { name: 'e' }, { ...request, actor: 'ben' }).id, one.id, 'keys are per person')
+  t.throws(() => engine.cancel('nope', 'ana'), { code: 'DD-STATE-012' })
+  await engine.stop()
+})
+
+await t.test('a failure is kept with its code, and a fault without one never shows its text', async t => {
+  const { engine } = open(join(t.testdir(), 'h.sqlite'))
+  engine.start()
+  const kind: OperationKind<null> = { kind: 'bad', subject: () => 'x', run: async (): Promise<Json> => await Promise.reject(new TypeError('secret text')) }
+  const failed = await engine.settled(engine.submit(kind, null, request).id)
+  t.match(failed, { state: 'failed', error: { code: 'DD-CORE-001' } })
+  t.notMatch(JSON.stringify(failed), /secret text/)
+  await engine.stop()
+})
+
+await t.test('the hook is called around the intent, the effect and the result of every step, in order', async t => {
+  const seen: string[] = []
+  const { engine } = open(join(t.testdir(), 'h.sqlite'), (record, when) => void seen.push(`${when} ${record.phase} ${record.name}`))
+  engine.start()
+  const { id } = engine.submit(asking([]), { name: 'f' }, request)
+  await engine.settled(id)
+  t.same(seen, [
+    'before intent first', 'after intent first', 'before effect first', 'after effect first', 'before result first', 'after result first',
+    'before intent answer', 'after intent answer',
+  ])
+  await engine.stop()
+})
+
+await t.test('an operation of a kind this build does not know is left as it is', async t => {
+  const file = join(t.testdir(), 'h.sqlite')
+  const first = open(file)
+  const { id } = first.engine.submit(asking([]), { name: 'g' }, request)
+  first.database.close()
+  const second = open(file)
+  second.engine.start()
+  t.match(second.engine.get(id), { state: 'queued' })
+  await second.engine.stop()
+})
