@@ -1,0 +1,42 @@
+import { DrydockError } from '../../appliance/core/error.ts'
+import { MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
+import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
+import type { VolumeReader } from './reader.ts'
+
+/** The only bytes of a bundle that are looked at before its signatures are checked: read once, capped, not parsed here. */
+export type VolumeHead = { manifest: Buffer; signatures: string }
+
+/** @throws DD-BUNDLE-007 when the volume begins with something else, DD-BUNDLE-010 when it is too large. */
+export async function readHead(volume: VolumeReader): Promise<VolumeHead> {
+  const manifest = await readWhole(volume, MANIFEST_NAME, MANIFEST_BYTES)
+  const signatures = await readWhole(volume, SIGNATURES_NAME, SIGNATURES_BYTES)
+  return { manifest, signatures: signatures.toString('latin1') }
+}
+
+/** The compressed parts that a manifest announces, each of exactly its size. @throws DD-BUNDLE-007 */
+export async function readIndexParts(volume: VolumeReader, parts: readonly { name: string; size: number }[]): Promise<Buffer[]> {
+  const read: Buffer[] = []
+  for (const part of parts) {
+    const bytes = await readWhole(volume, part.name, part.size)
+    if (bytes.length !== part.size) throw unexpected(`${part.name} with ${part.size} bytes`, `${bytes.length} bytes`)
+    read.push(bytes)
+  }
+  return read
+}
+
+async function readWhole(volume: VolumeReader, name: string, most: number): Promise<Buffer> {
+  const entry = await volume.entry()
+  if (entry === undefined || entry.name !== name) throw unexpected(name, entry === undefined ? 'the end of the archive' : JSON.stringify(entry.name))
+  if (entry.size > most) {
+    throw new DrydockError('DD-BUNDLE-010', `expected ${name} to be at most ${most} bytes, found ${entry.size}`, 'this file was not written by `drydock bundle build`; fetch the bundle again')
+  }
+  const whole = Buffer.alloc(entry.size)
+  let filled = 0
+  for (let part = await volume.chunk(); part !== undefined; part = await volume.chunk()) filled += part.copy(whole, filled)
+  return whole
+}
+
+/** An entry that is not the one that must stand here. */
+export function unexpected(expected: string, found: string): DrydockError {
+  return new DrydockError('DD-BUNDLE-007', `expected ${expected} next in the volume, found ${found}`, 'this file was changed after it was built, or is not a Drydock bundle; fetch it again')
+}

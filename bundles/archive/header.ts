@@ -1,0 +1,59 @@
+import { Header } from 'tar/header'
+import { DrydockError } from '../../appliance/core/error.ts'
+
+export const BLOCK_BYTES = 512
+/** The largest size that the octal field of a POSIX header holds: 8 GiB - 1. */
+export const ENTRY_BYTES = 0o77777777777
+/** Every entry bears this time, 1980-01-01: nothing about the machine that wrote it, and nothing that a tar warns about. */
+const MTIME = new Date(315532800000)
+
+/** An entry as it stands in a volume: a regular file. Size in bytes. */
+export type Entry = { name: string; size: number }
+
+/**
+ * The one header that an entry of this name and size can have. Writer and reader share it: the reader compares all 512 bytes, so
+ * links, devices, modes, PAX records, base-256 sizes and whatever two tars could read differently are refused by one comparison.
+ */
+export function headerOf(entry: Entry): Buffer {
+  const block = Buffer.alloc(BLOCK_BYTES)
+  const beyondPosix = new Header({ path: entry.name, size: entry.size, mode: 0o644, uid: 0, gid: 0, uname: '', gname: '', mtime: MTIME, type: 'File', devmaj: 0, devmin: 0 }).encode(block)
+  if (beyondPosix) {
+    throw new DrydockError('DD-BUNDLE-002', `expected an entry that fits a POSIX header (name ≤ 100 bytes, size ≤ ${ENTRY_BYTES} bytes), found ${JSON.stringify(entry.name)} with ${entry.size}`, 'split what is larger into pieces')
+  }
+  return block
+}
+
+/** @throws DD-BUNDLE-003 when the block is not the canonical header of a regular file. */
+export function parseHeader(block: Buffer, at: number): Entry {
+  const header = decode(block, at)
+  const entry = { name: header.path ?? '', size: header.size ?? 0 }
+  if (!header.cksumValid) throw notCanonical('a header with a wrong checksum', at)
+  if (header.type !== 'File' || block[156] !== 0x30) throw notCanonical(`an entry of type ${JSON.stringify(header.type)} named ${quoted(entry.name)}`, at)
+  if (!sameBytes(block, entry)) throw notCanonical(`another spelling of the header of ${quoted(entry.name)}`, at)
+  return entry
+}
+
+function sameBytes(block: Buffer, entry: Entry): boolean {
+  try {
+    return headerOf(entry).equals(block)
+  } catch {
+    return false
+  }
+}
+
+function decode(block: Buffer, at: number): Header {
+  try {
+    return new Header(block)
+  } catch (cause) {
+    throw notCanonical('a header that cannot be read', at, cause)
+  }
+}
+
+function notCanonical(found: string, at: number, cause?: unknown): DrydockError {
+  return new DrydockError('DD-BUNDLE-003', `expected the header of a regular file at byte ${at}, found ${found}`, 'this file was not written by `drydock bundle build`; fetch the bundle again', cause === undefined ? {} : { cause })
+}
+
+/** A name from a hostile archive, safe for a terminal: control, bidi and quotes escaped, cut at 120 characters. */
+function quoted(name: string): string {
+  return JSON.stringify(name.slice(0, 120)).replaceAll(/[^\x20-\x7e]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

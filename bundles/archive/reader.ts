@@ -1,0 +1,140 @@
+import type { FileHandle } from 'node:fs/promises'
+import { DrydockError } from '../../appliance/core/error.ts'
+import { BLOCK_BYTES, parseHeader, type Entry } from './header.ts'
+import { padding } from './writer.ts'
+
+/** Two buffers of this size: while one is used the other is being filled. */
+const BUFFER_BYTES = 1024 * 1024
+
+/** Where bytes come from, once and in order. `read` returns 0 at the end; it may return less than asked. */
+export type ByteSource = { read(into: Uint8Array): Promise<number> }
+
+/** Reads a file from a position on. A pipe has no positions: leave it out. */
+export function fileSource(handle: Pick<FileHandle, 'read'>, from: number | null = 0): ByteSource {
+  let position = from
+  return {
+    async read(into) {
+      const { bytesRead } = await handle.read(into, 0, into.length, position)
+      if (position !== null) position += bytesRead
+      return bytesRead
+    },
+  }
+}
+
+/**
+ * A volume, read strictly and once: entry, its chunks, the next entry, … until the end blocks and nothing after them.
+ * Nothing is skipped, nothing is extracted, and memory is two buffers.
+ */
+export type VolumeReader = {
+  /** The next entry, or undefined after the end of the archive. The content of the one before must have been read. @throws DD-BUNDLE-003, 005, 006 */
+  entry(): Promise<Entry | undefined>
+  /** More of the entry's content, or undefined when all of it was given. The buffer is valid until the next call. @throws DD-BUNDLE-003, 005 */
+  chunk(): Promise<Buffer | undefined>
+  /** Bytes consumed so far, from where the source began. */
+  position(): number
+}
+
+export function readVolume(source: ByteSource): VolumeReader {
+  const bytes = doubleBuffered(source)
+  const scratch = Buffer.alloc(BLOCK_BYTES)
+  let remaining = 0
+  let pad = 0
+  let ended = false
+
+  async function block(): Promise<Buffer> {
+    let have = 0
+    while (have < BLOCK_BYTES) {
+      const part = await bytes.take(BLOCK_BYTES - have)
+      if (part === undefined) throw truncated(bytes.position())
+      if (have === 0 && part.length === BLOCK_BYTES) return part
+      have += part.copy(scratch, have)
+    }
+    return scratch
+  }
+
+  async function skipPadding(): Promise<void> {
+    while (pad > 0) {
+      const part = await bytes.take(pad)
+      if (part === undefined) throw truncated(bytes.position())
+      if (!isZero(part)) throw new DrydockError('DD-BUNDLE-003', `expected zero bytes after a content before byte ${bytes.position()}, found others`, 'this file was not written by `drydock bundle build`; fetch the bundle again')
+      pad -= part.length
+    }
+  }
+
+  return {
+    async entry() {
+      if (ended) return undefined
+      if (remaining > 0) throw new DrydockError('DD-CORE-001', `expected the content of an entry to be read to its end, found ${remaining} bytes left`, 'report this: it is a fault in the caller')
+      const at = bytes.position()
+      const first = await block()
+      if (isZero(first)) {
+        if (!isZero(await block())) throw new DrydockError('DD-BUNDLE-003', `expected two zero blocks at byte ${at}, found one`, 'this file was not written by `drydock bundle build`; fetch the bundle again')
+        if ((await bytes.take(1)) !== undefined) throw new DrydockError('DD-BUNDLE-006', `expected the file to end at byte ${at + 2 * BLOCK_BYTES}, found more after it`, 'this file was changed after it was built; fetch the bundle again')
+        ended = true
+        return undefined
+      }
+      const entry = parseHeader(first, at)
+      remaining = entry.size
+      pad = padding(entry.size)
+      return entry
+    },
+    async chunk() {
+      if (remaining === 0) {
+        await skipPadding()
+        return undefined
+      }
+      const part = await bytes.take(remaining)
+      if (part === undefined) throw truncated(bytes.position())
+      remaining -= part.length
+      return part
+    },
+    position: bytes.position,
+  }
+}
+
+const ZERO_BLOCK = Buffer.alloc(BLOCK_BYTES)
+
+function isZero(bytes: Buffer): boolean {
+  return bytes.equals(ZERO_BLOCK.subarray(0, bytes.length))
+}
+
+function truncated(at: number): DrydockError {
+  return new DrydockError('DD-BUNDLE-005', `expected the archive to go on, found its end at byte ${at}`, 'the copy is incomplete: copy the bundle again and wait until the medium is written (sync)')
+}
+
+/** Reads ahead into one buffer while the other is used; `take` gives at most `most` bytes without copying. */
+function doubleBuffered(source: ByteSource): { take(most: number): Promise<Buffer | undefined>; position(): number } {
+  let using = Buffer.alloc(0)
+  let spare = Buffer.allocUnsafe(BUFFER_BYTES)
+  let next = Buffer.allocUnsafe(BUFFER_BYTES)
+  let offset = 0
+  let consumed = 0
+  let filling: Promise<number> | undefined
+
+  function fill(): Promise<number> {
+    const reading = source.read(next)
+    // A read that fails while nobody waits for it yet is reported by the take that comes for it.
+    reading.catch(() => undefined)
+    return reading
+  }
+
+  return {
+    async take(most) {
+      if (offset === using.length) {
+        const length = await (filling ??= fill())
+        if (length === 0) return undefined
+        const full = next
+        next = spare
+        spare = full
+        using = full.subarray(0, length)
+        offset = 0
+        filling = fill()
+      }
+      const part = using.subarray(offset, Math.min(using.length, offset + most))
+      offset += part.length
+      consumed += part.length
+      return part
+    },
+    position: () => consumed,
+  }
+}

@@ -1,0 +1,160 @@
+import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib'
+import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { checkShape } from './check.ts'
+import { IndexLine, type PayloadEntry } from './index-line.ts'
+import { itemKey, type Item } from './item.ts'
+import { INDEX_LINE_BYTES, INDEX_PART_BYTES } from './limits.ts'
+import type { IndexPart, Manifest } from './manifest.ts'
+import { parseCanonicalJson } from './strict-json.ts'
+
+/** What a bundle holds, in order: payload entries, then items by key. */
+export type Index = { entries: PayloadEntry[]; items: Item[] }
+
+/** zstd at one fixed level, one thread, with checksum off: the digest in the manifest is the checksum. */
+const ZSTD = { params: { [constants.ZSTD_c_compressionLevel]: 9, [constants.ZSTD_c_checksumFlag]: 0 } }
+
+/** The index as compressed parts, each closed before it would exceed INDEX_PART_BYTES. */
+export function encodeIndex(index: Index): { part: IndexPart; bytes: Buffer }[] {
+  const parts: { part: IndexPart; bytes: Buffer }[] = []
+  let lines: string[] = []
+  let open = { contentSize: 0, entries: 0, items: 0 }
+  const close = (): void => {
+    if (lines.length === 0) return
+    const bytes = zstdCompressSync(lines.join(''), ZSTD)
+    parts.push({ part: { name: `index/${parts.length}`, digest: digestOf(bytes), size: bytes.length, ...open }, bytes })
+    lines = []
+    open = { contentSize: 0, entries: 0, items: 0 }
+  }
+  const add = (line: IndexLine, count: 'entries' | 'items'): void => {
+    const text = `${canonicalJson(line)}\n`
+    const size = Buffer.byteLength(text)
+    if (size > INDEX_LINE_BYTES) throw new DrydockError('DD-BUNDLE-010', `expected index lines of at most ${INDEX_LINE_BYTES} bytes, found ${size}`, 'leave out metadata that no mirror needs')
+    if (open.contentSize + size > INDEX_PART_BYTES) close()
+    lines.push(text)
+    open.contentSize += size
+    open[count]++
+  }
+  for (const entry of index.entries) add({ entry }, 'entries')
+  for (const item of index.items) add({ item }, 'items')
+  close()
+  return parts
+}
+
+/**
+ * Checks every part against the signed manifest before it is decompressed, and the whole against itself.
+ * @param parts the compressed bytes of `manifest.index`, in its order.
+ * @throws DD-BUNDLE-012, and 009, 010, DD-CORE-009 for lines
+ */
+export function parseIndex(manifest: Manifest, parts: readonly Uint8Array[]): Index {
+  const index: Index = { entries: [], items: [] }
+  if (parts.length !== manifest.index.length) throw disagrees(`${manifest.index.length} parts`, `${parts.length}`)
+  manifest.index.forEach((part, k) => {
+    if (part.name !== `index/${k}`) throw disagrees(`part ${k} to be named index/${k}`, part.name)
+    const before = { entries: index.entries.length, items: index.items.length }
+    for (const line of linesOf(part, parts[k]!)) addLine(index, line, part.name)
+    if (index.entries.length - before.entries !== part.entries) throw disagrees(`${part.entries} entries in ${part.name}`, `${index.entries.length - before.entries}`)
+    if (index.items.length - before.items !== part.items) throw disagrees(`${part.items} items in ${part.name}`, `${index.items.length - before.items}`)
+  })
+  checkEntries(manifest, index.entries)
+  checkItems(manifest, index)
+  return index
+}
+
+/** Blobs that items need and that this bundle does not bring: the receiver must hold them already (deltas). */
+export function blobsNotBrought(index: Index): Map<Digest, string> {
+  const brought = new Set(index.entries.map(entry => entry.digest))
+  const absent = new Map<Digest, string>()
+  for (const item of index.items) {
+    for (const blob of item.blobs) if (!brought.has(blob.digest)) absent.set(blob.digest as Digest, itemKey(item))
+  }
+  return absent
+}
+
+function* linesOf(part: IndexPart, bytes: Uint8Array): Generator<Buffer> {
+  if (bytes.length !== part.size || digestOf(bytes) !== part.digest) throw disagrees(`${part.name} to be ${part.size} bytes with ${part.digest}`, `${bytes.length} bytes with ${digestOf(bytes)}`)
+  if (part.contentSize > INDEX_PART_BYTES) {
+    throw new DrydockError('DD-BUNDLE-010', `expected ${part.name} to be at most ${INDEX_PART_BYTES} bytes, found ${part.contentSize} announced`, 'build the bundle again with this version')
+  }
+  const content = decompress(part, bytes)
+  let start = 0
+  while (start < content.length) {
+    const end = content.indexOf(0x0a, start)
+    if (end === -1) throw disagrees(`${part.name} to end with a newline`, 'none')
+    if (end - start >= INDEX_LINE_BYTES) throw new DrydockError('DD-BUNDLE-010', `expected index lines of at most ${INDEX_LINE_BYTES} bytes, found ${end - start}`, 'build the bundle again with this version')
+    yield content.subarray(start, end)
+    start = end + 1
+  }
+}
+
+/** Stopped at the signed size, however much the frame would unfold to. */
+function decompress(part: IndexPart, bytes: Uint8Array): Buffer {
+  let content: Buffer
+  try {
+    content = zstdDecompressSync(bytes, { maxOutputLength: Math.max(part.contentSize, 1), params: { [constants.ZSTD_d_windowLogMax]: 24 } })
+  } catch (cause) {
+    throw disagrees(`${part.name} to unfold to ${part.contentSize} bytes`, 'more, or bytes that are not zstd', cause)
+  }
+  if (content.length !== part.contentSize) throw disagrees(`${part.name} to unfold to ${part.contentSize} bytes`, `${content.length}`)
+  return content
+}
+
+function addLine(index: Index, bytes: Buffer, where: string): void {
+  const line = checkShape(IndexLine, parseCanonicalJson(bytes, where), where)
+  if ('item' in line) index.items.push(line.item)
+  else if (index.items.length > 0) throw disagrees('all entries before all items', `an entry after an item in ${where}`)
+  else index.entries.push(line.entry)
+}
+
+function checkEntries(manifest: Manifest, entries: readonly PayloadEntry[]): void {
+  const names = new Set<string>()
+  for (const entry of entries) {
+    const [folder, hex] = entry.name.split('/') as [string, string]
+    if (folder !== 'blobs') {
+      throw new DrydockError('DD-BUNDLE-011', `expected whole blobs only, found ${folder} in the index`, 'this version does not read bundles in pieces or chunks: update the appliance, or build with blobs of at most 8 GiB')
+    }
+    if (digestFromHex(hex) !== entry.digest) throw disagrees(`${entry.name} to be named by its digest`, entry.digest)
+    if (names.has(entry.name)) throw disagrees('every entry once', `${entry.name} twice`)
+    names.add(entry.name)
+  }
+  let first = 0
+  manifest.volumes.forEach((volume, k) => {
+    const mine = entries.slice(volume.firstEntry, volume.firstEntry + volume.entries)
+    const size = mine.reduce((sum, entry) => sum + entry.size, 0)
+    if (volume.firstEntry !== first || mine.length !== volume.entries || mine.some(entry => entry.volume !== k + 1) || size !== volume.payloadSize) {
+      throw disagrees(`volume ${k + 1} to hold ${volume.entries} entries from ${first} on and ${volume.payloadSize} bytes`, `${mine.length} entries from ${volume.firstEntry} on and ${size} bytes`)
+    }
+    first += volume.entries
+  })
+  const bytes = entries.reduce((sum, entry) => sum + entry.size, 0)
+  if (first !== entries.length || manifest.totals.entries !== entries.length || manifest.totals.bytes !== bytes) {
+    throw disagrees(`${manifest.totals.entries} entries and ${manifest.totals.bytes} bytes in all`, `${entries.length} and ${bytes}`)
+  }
+}
+
+function checkItems(manifest: Manifest, index: Index): void {
+  const sizes = new Map(index.entries.map(entry => [entry.digest, entry.size]))
+  const unused = new Set(sizes.keys())
+  const counts: Record<string, number> = {}
+  let last = ''
+  for (const item of index.items) {
+    const key = itemKey(item)
+    if (key <= last) throw disagrees('items in the order of their keys, each once', `${key} after ${last}`)
+    last = key
+    counts[item.kind] = (counts[item.kind] ?? 0) + 1
+    for (const blob of item.blobs) {
+      const size = sizes.get(blob.digest)
+      if (blob.parts !== undefined) throw disagrees(`${key} to have whole blobs`, 'parts')
+      if (size === undefined && manifest.base === undefined) throw disagrees(`every blob of ${key} to be in the bundle`, `none for ${blob.digest}`)
+      if (size !== undefined && size !== blob.size) throw disagrees(`${blob.digest} of ${key} to be ${blob.size} bytes`, `${size}`)
+      unused.delete(blob.digest)
+    }
+  }
+  if (unused.size > 0) throw disagrees('every entry to belong to an item', `${unused.size} that belong to none (${[...unused][0]})`)
+  if (canonicalJson(counts) !== canonicalJson(manifest.totals.items)) throw disagrees(`items ${canonicalJson(manifest.totals.items)}`, canonicalJson(counts))
+}
+
+function disagrees(expected: string, found: string, cause?: unknown): DrydockError {
+  return new DrydockError('DD-BUNDLE-012', `expected ${expected}, found ${found}`, 'the index and the signed manifest do not belong together; fetch the bundle again', cause === undefined ? {} : { cause })
+}
