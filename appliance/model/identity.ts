@@ -2,7 +2,7 @@ import Type from 'typebox'
 import { ROLES, type UserRole } from './view.ts'
 
 const strict = { additionalProperties: false } as const
-const Role = Type.Union(ROLES.map(role => Type.Literal(role)))
+const Role = Type.Enum(ROLES)
 
 export const UserView = Type.Object({ name: Type.String(), role: Role, mustChangePassword: Type.Boolean(), createdAt: Type.String() }, strict)
 export type UserView = Type.Static<typeof UserView>
@@ -10,6 +10,14 @@ export type UserView = Type.Static<typeof UserView>
 /** `role` is the most that the token may do; it never goes beyond its user's role. */
 export const TokenView = Type.Object({ id: Type.String(), user: Type.String(), label: Type.String(), role: Role, createdAt: Type.String(), expiresAt: Type.String() }, strict)
 export type TokenView = Type.Static<typeof TokenView>
+
+/** Whose work each role may do. Operator and approver are apart on purpose: who brings something in does not let it pass. */
+export const MAY = {
+  viewer: ['viewer'],
+  operator: ['viewer', 'operator'],
+  approver: ['viewer', 'approver'],
+  admin: ['viewer', 'operator', 'approver', 'admin'],
+} as const satisfies Record<UserRole, readonly UserRole[]> as Record<UserRole, readonly UserRole[]>
 
 /** Who is asking: a signed-in person or a token. `mayDo` is the role that counts for this request. */
 export type Principal = { user: string; mayDo: UserRole; mustChangePassword: boolean; expiresAt: Date; by: 'session' | 'token' }

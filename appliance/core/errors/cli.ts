@@ -5,5 +5,4 @@ export const CLI_ERRORS = {
   'DD-CLI-002': { exit: 2, http: 400, retryable: false, story: 'The value of an option or argument is not of the form that it needs; the message shows both.' },
   'DD-CLI-003': { exit: 2, http: 400, retryable: false, story: '`drydock explain` was asked for a code that is not in the table.' },
   'DD-CLI-004': { exit: 2, http: 400, retryable: false, story: 'This installation leaves the verb out: the package inside the air gap carries nothing that collects or builds bundles.' },
-  'DD-CLI-005': { exit: 1, http: 500, retryable: false, story: 'The launcher found no Node that can run Drydock: neither the one that npm ci brings nor one of the machine that is new enough.' },
 } as const satisfies Record<string, ErrorEntry>
