@@ -4,6 +4,9 @@ import { join } from 'node:path'
 import { ERRORS } from '../../appliance/core/errors/table.ts'
 import { FOLDERS } from './import-table.ts'
 
+/** Scratch files that die with their folder or process, and why. */
+const MAY_WRITE_SCRATCH: readonly (readonly [string, string])[] = []
+
 const root = join(import.meta.dirname, '../..')
 const product = ['appliance', 'bundles', 'importer', 'mirror', 'ui/client', 'ui/app'].flatMap(top => globSync(`${top}/**/*.{ts,tsx}`, { cwd: root, exclude: ['**/node_modules/**', '**/generated/**'] }))
 const text = new Map(product.map(file => [file, readFileSync(join(root, file), 'utf8')]))
@@ -35,6 +38,3 @@ await t.test('files that must last are written by the durable writer only', asyn
   const writers = [...text].filter(([file, source]) => /\bwriteFile(Sync)?\(|createWriteStream\(/.test(source) && !file.startsWith('appliance/core/')).map(([file]) => file)
   t.same(writers.filter(file => !MAY_WRITE_SCRATCH.some(([allowed]) => file === allowed)), [])
 })
-
-/** Scratch files that die with their folder or process. */
-const MAY_WRITE_SCRATCH: readonly (readonly [string, string])[] = []
