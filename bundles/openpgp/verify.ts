@@ -39,6 +39,14 @@ export async function verifyDetached(bytes: Uint8Array, armored: string, keys: r
   return verification
 }
 
+/** Whether one of these signatures names this key (or a subkey of it) as its issuer; nothing is verified. */
+export async function signedBy(blocks: readonly Uint8Array[], key: PublicKey): Promise<boolean> {
+  for (const block of blocks) {
+    for (const packet of await parsePackets(block)) if (libraryKey(key).getKeys(packet.issuerKeyID).length > 0) return true
+  }
+  return false
+}
+
 async function parsePackets(block: Uint8Array): Promise<SignaturePacket[]> {
   const signature = await readSignature({ binarySignature: block, config: STRICT }).catch((cause: unknown) => {
     throw new DrydockError('DD-TRUST-002', 'expected OpenPGP signature packets, found other bytes', 'the signature file is damaged or not one; fetch it again', { cause })

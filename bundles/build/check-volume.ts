@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto'
+import { open } from 'node:fs/promises'
+import { digestOf, digestOfHash, type Digest } from '../../appliance/core/digest.ts'
+import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { fileSource, readHead, readIndexParts, readVolume, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
+import { parseIndex, type Index } from '../format/index-file.ts'
+import type { PayloadEntry } from '../format/index-line.ts'
+import type { Manifest } from '../format/manifest.ts'
+import { parseManifest } from '../format/manifest-file.ts'
+
+/** A volume file as the connected side reads it: nobody's signature has been judged. */
+export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; close(): Promise<void> }
+
+/** Manifest, signatures and index of a bundle file; the payload is still to be read. @throws DD-BUNDLE-… */
+export async function openBundle(file: string): Promise<OpenedVolume> {
+  const handle = await open(file, 'r').catch((cause: unknown) => {
+    const found = isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened'
+    throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found ${found}`, 'check the path; bundles are named NAME-SEQUENCE.v1-of-1.drydock', { cause })
+  })
+  try {
+    const volume = readVolume(fileSource(handle))
+    const head = await readHead(volume)
+    const manifest = parseManifest(head.manifest)
+    const indexParts = await readIndexParts(volume, manifest.index)
+    return { head, manifest, manifestDigest: digestOf(head.manifest), index: parseIndex(manifest, indexParts), indexParts, volume, close: () => handle.close() }
+  } catch (failure) {
+    await handle.close()
+    throw failure
+  }
+}
+
+/** The content of the entry that must come next; the last step refuses it when the bytes are not what was signed. @throws DD-BUNDLE-007, 008 */
+export async function* contentOf(volume: VolumeReader, expected: PayloadEntry): AsyncGenerator<Buffer> {
+  const entry = await volume.entry()
+  if (entry?.name !== expected.name || entry.size !== expected.size) {
+    throw unexpected(`${expected.name} (${expected.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
+  }
+  const hash = createHash('sha256')
+  for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
+    hash.update(chunk)
+    yield chunk
+  }
+  const digest = digestOfHash(hash)
+  if (digest !== expected.digest) {
+    throw new DrydockError('DD-BUNDLE-008', `expected ${expected.name} to have ${expected.digest}, found ${digest}`, 'the copy is damaged: copy the bundle again')
+  }
+}
+
+/** @throws DD-BUNDLE-007 when entries are left, DD-BUNDLE-006 when anything follows. */
+export async function expectEnd(volume: VolumeReader): Promise<void> {
+  const extra = await volume.entry()
+  if (extra !== undefined) throw unexpected('the end of the archive', JSON.stringify(extra.name))
+}
+
+/** Reads the payload to the end of the volume: each entry must be the next of the index and have its digest. @throws DD-BUNDLE-003…008 */
+export async function checkPayload(opened: OpenedVolume, options: { signal?: AbortSignal | undefined; progress?: (done: number, total: number) => void } = {}): Promise<void> {
+  let done = 0
+  for (const expected of opened.index.entries) {
+    options.signal?.throwIfAborted()
+    for await (const chunk of contentOf(opened.volume, expected)) done += chunk.length
+    options.progress?.(done, opened.manifest.totals.bytes)
+  }
+  await expectEnd(opened.volume)
+}
+
+/** Reads a volume back. @throws DD-BUNDLE-015 when the manifest on the medium is not the one that was written, DD-BUNDLE-003…008 */
+export async function checkVolume(file: string, options: { signal?: AbortSignal | undefined; expected?: Uint8Array } = {}): Promise<OpenedVolume> {
+  const opened = await openBundle(file)
+  try {
+    if (options.expected !== undefined && !opened.head.manifest.equals(options.expected)) {
+      throw new DrydockError('DD-BUNDLE-015', `expected ${file} to begin with the manifest that was written, found another`, 'the medium or its reader is bad: write to another one')
+    }
+    await checkPayload(opened, options)
+    return opened
+  } finally {
+    await opened.close()
+  }
+}
