@@ -19,9 +19,9 @@ export const User = Type.Object(
 )
 export type User = Type.Static<typeof User>
 
-/** A bearer token: only its SHA-256 is kept. */
+/** A bearer token: only its SHA-256 is kept. `role` is the most it may do, whatever its user may. */
 export const Token = Type.Object(
-  { id: Type.String(), user: Name, label: Type.String({ maxLength: 128 }), digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }), createdAt: Type.String(), expiresAt: Type.String() },
+  { id: Type.String(), user: Name, label: Type.String({ maxLength: 128 }), role: Type.Enum(ROLES), digest: Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }), createdAt: Type.String(), expiresAt: Type.String() },
   strict,
 )
 export type Token = Type.Static<typeof Token>

@@ -46,6 +46,8 @@ export type NodeRecord = {
   phase: NodePhase
   phaseSince: number
   createdAt: number
+  /** When the first heartbeat of this VM was accepted: with `createdAt` it tells the boot time. */
+  firstHeartbeatAt?: number
   /** The last accepted heartbeat and when it came. */
   heartbeat: (Heartbeat & { at: number }) | null
   measurement: Measurement | null
