@@ -69,6 +69,10 @@ export const Revision = Type.Object(
     image: Type.Optional(DigestText),
     generation: Type.Optional(Type.Integer()),
     outcome: Type.Optional(Type.Union([Type.Literal('rolling-out'), Type.Literal('healthy'), Type.Literal('failed'), Type.Literal('superseded')])),
+    /** Why its rollout failed, in words. */
+    failure: Type.Optional(Type.String()),
+    /** The operation that made it the target. */
+    operation: Type.Optional(Type.String()),
     /** Set by `pool rollback`: the revision whose lock this one takes. */
     rollbackOf: Type.Optional(Type.Integer()),
   },
@@ -86,7 +90,7 @@ export const PoolRecord = Type.Object(
     target: Type.Union([Type.Integer(), Type.Null()]),
     lastHealthy: Type.Union([Type.Integer(), Type.Null()]),
     paused: Type.Union([Type.Null(), Type.Object({ by: Type.String(), reason: Type.String(), at: Type.String() }, strict)]),
-    /** Raised by each change of target; a VM of a lower fence than the target's is old. */
+    /** Raised by each change of target that makes the nodes of before wrong ones; a VM of a lower fence is old. A change of size alone keeps it. */
     fence: Type.Integer({ minimum: 0 }),
     deleting: Type.Optional(Type.Boolean()),
     /** Milliseconds since 1970; set by `pool resume`: what failed before does not count against the target again. */

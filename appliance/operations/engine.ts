@@ -123,7 +123,7 @@ export function createOperations(options: EngineOptions): Engine {
 
   function fail(id: string, failure: unknown): void {
     const error = asDrydockError(failure)
-    options.log.warn({ operation: id, code: error.code, cause: String(error.cause ?? '') }, 'an operation failed')
+    options.log.warn({ operation: id, code: error.code, cause: error.cause instanceof Error ? error.cause.stack : undefined }, 'an operation failed')
     setState(id, { state: 'failed', error: error.toJSON() })
   }
 
@@ -220,7 +220,7 @@ export function createOperations(options: EngineOptions): Engine {
       return operation === undefined ? undefined : view(operation)
     },
     list(filter) {
-      return journal.list(filter?.state ?? null, filter?.limit ?? 100).map(view)
+      return journal.list(filter ?? {}).map(view)
     },
     signal(id, what, value) {
       const operation = stored(id)
@@ -252,7 +252,7 @@ export function createOperations(options: EngineOptions): Engine {
         }
         if (operation.state !== 'waiting' || operation.cancelledBy !== null || hasAnswer(operation)) enqueue(operation)
       }
-      for (const lane of [...lanes.keys()]) runNext(lane)
+      for (const lane of Array.from(lanes.keys())) runNext(lane)
     },
     async stop() {
       stopping = true

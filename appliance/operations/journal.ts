@@ -11,7 +11,7 @@ export interface Journal {
   insert(operation: StoredOperation): StoredOperation
   get(id: string): StoredOperation | undefined
   /** Newest first. */
-  list(state: Operation['state'] | null, limit: number): StoredOperation[]
+  list(filter: { state?: Operation['state']; subject?: string; limit?: number }): StoredOperation[]
   /** Oldest first: queued, running, waiting. */
   unfinished(): StoredOperation[]
   setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; at: string }): void

@@ -39,7 +39,8 @@ export type OperationKind<P extends Json> = {
 export interface Operations {
   submit<P extends Json>(kind: OperationKind<P>, params: P, options: { actor: string; idempotencyKey: string }): Operation
   get(id: string): Operation | undefined
-  list(options?: { state?: Operation['state']; limit?: number }): Operation[]
+  /** Newest first. */
+  list(options?: { state?: Operation['state']; subject?: string; limit?: number }): Operation[]
   signal(id: string, what: string, value: Json): void
   cancel(id: string, actor: string): void
   /** Resolves when the operation waits or has ended. */

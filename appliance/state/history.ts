@@ -22,6 +22,7 @@ const MIGRATIONS: readonly string[] = [
     UNIQUE (actor, idempotency_key)
   ) STRICT;
   CREATE INDEX operations_by_state ON operations (state, id);
+  CREATE INDEX operations_by_subject ON operations (subject, id);
 
   CREATE TABLE journal (
     operation TEXT NOT NULL REFERENCES operations (id), name TEXT NOT NULL, kind TEXT NOT NULL, intent_at TEXT NOT NULL,

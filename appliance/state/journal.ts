@@ -16,7 +16,7 @@ export function openJournal(database: DatabaseSync) {
     VALUES (?, ?, ?, ?, ?, ?, ?, 'queued', ?, ?)`)
   const byKey = database.prepare('SELECT * FROM operations WHERE actor = ? AND idempotency_key = ?')
   const byId = database.prepare('SELECT * FROM operations WHERE id = ?')
-  const newest = database.prepare('SELECT * FROM operations WHERE (?1 IS NULL OR state = ?1) ORDER BY id DESC LIMIT ?2')
+  const newest = database.prepare('SELECT * FROM operations WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR subject = ?2) ORDER BY id DESC LIMIT ?3')
   const unfinished = database.prepare("SELECT * FROM operations WHERE state IN ('queued', 'running', 'waiting') ORDER BY id")
   const setState = database.prepare('UPDATE operations SET state = ?, waiting_on = ?, error = ?, result = ?, updated_at = ? WHERE id = ?')
   const setProgress = database.prepare('UPDATE operations SET progress = ?, updated_at = ? WHERE id = ?')
@@ -42,8 +42,8 @@ export function openJournal(database: DatabaseSync) {
       const row = byId.get(id)
       return row === undefined ? undefined : fromRow(row)
     },
-    list(state: Operation['state'] | null, limit: number): StoredOperation[] {
-      return newest.all(state, limit).map(fromRow)
+    list(filter: { state?: Operation['state']; subject?: string; limit?: number }): StoredOperation[] {
+      return newest.all(filter.state ?? null, filter.subject ?? null, filter.limit ?? 100).map(fromRow)
     },
     unfinished(): StoredOperation[] {
       return unfinished.all().map(fromRow)
@@ -85,6 +85,10 @@ function text(value: unknown): string | null {
   return value === undefined ? null : JSON.stringify(value)
 }
 
+function textOrNull(value: unknown): string | null {
+  return typeof value === 'string' ? value : null
+}
+
 function parsed(value: unknown): unknown {
   return typeof value === 'string' ? JSON.parse(value) : null
 }
@@ -97,7 +101,7 @@ function fromRow(row: Row): StoredOperation {
     subject: String(row['subject']),
     actor: String(row['actor']),
     state: String(row['state']) as Operation['state'],
-    waitingOn: row['waiting_on'] === null ? null : String(row['waiting_on']),
+    waitingOn: textOrNull(row['waiting_on']),
     progress: parsed(row['progress']) as Progress | null,
     error: parsed(row['error']) as ErrorBody | null,
     result: parsed(row['result']),
@@ -106,6 +110,6 @@ function fromRow(row: Row): StoredOperation {
     lane: String(row['lane']),
     params: parsed(row['params']) as Json,
     idempotencyKey: String(row['idempotency_key']),
-    cancelledBy: row['cancelled_by'] === null ? null : String(row['cancelled_by']),
+    cancelledBy: textOrNull(row['cancelled_by']),
   }
 }

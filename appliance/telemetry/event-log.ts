@@ -80,7 +80,7 @@ function fromRow(row: Record<string, unknown>): Event {
     seq: Number(row['seq']),
     at: String(row['at']),
     type: String(row['type']),
-    operation: row['operation'] === null ? null : String(row['operation']),
+    operation: typeof row['operation'] === 'string' ? row['operation'] : null,
     actor: String(row['actor']),
     subject: String(row['subject']),
     fields: JSON.parse(String(row['fields'])) as Event['fields'],
