@@ -56,6 +56,8 @@ export type NodeRecord = {
   /** What it waits for, in words, as the last plan said. */
   waitsFor: string | null
   failure: string | null
+  /** When `failure` was found; it stays while the node goes its way out. */
+  failedAt?: number
   ciAgentId: string | null
 }
 

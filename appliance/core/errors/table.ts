@@ -9,6 +9,7 @@ import { IDENTITY_ERRORS } from './identity.ts'
 import { IMAGE_ERRORS } from './image.ts'
 import { IMPORT_ERRORS } from './import.ts'
 import { MIRROR_ERRORS } from './mirror.ts'
+import { PLAN_ERRORS } from './plan.ts'
 import { POOL_ERRORS } from './pool.ts'
 import { STATE_ERRORS } from './state.ts'
 import { TRUST_ERRORS } from './trust.ts'
@@ -24,6 +25,7 @@ export const ERRORS = {
   ...MIRROR_ERRORS,
   ...IMAGE_ERRORS,
   ...POOL_ERRORS,
+  ...PLAN_ERRORS,
   ...HYPERVISOR_ERRORS,
   ...CI_ERRORS,
   ...AGENT_ERRORS,
