@@ -12,8 +12,11 @@ import { digestOfHash, type Digest } from './digest.ts'
 export type DurableWriter = {
   /** Writes all of the chunk, however many calls the kernel needs. */
   write(chunk: Uint8Array): Promise<void>
-  /** Makes the file appear under its name; the returned digest and size are of what was written. */
-  commit(): Promise<{ digest: Digest; size: number }>
+  /**
+   * Makes the file appear under its name; the returned digest and size are of what was written.
+   * @param nameOf for files named by their content: their name in the same folder. When it throws, nothing appears.
+   */
+  commit(nameOf?: (digest: Digest) => string): Promise<{ digest: Digest; size: number }>
   /** Leaves nothing behind. Safe to call after commit, when it does nothing. */
   discard(): Promise<void>
 }
@@ -31,7 +34,9 @@ export async function openDurable(path: string, options: { mode?: number } = {})
       hash.update(chunk)
       size += chunk.length
     },
-    async commit() {
+    async commit(nameOf) {
+      const digest = digestOfHash(hash)
+      const target = nameOf === undefined ? path : join(dirname(path), nameOf(digest))
       try {
         await handle.chmod(mode)
         await handle.sync()
@@ -39,9 +44,9 @@ export async function openDurable(path: string, options: { mode?: number } = {})
         await handle.close()
         open_ = false
       }
-      await rename(temporary, path)
+      await rename(temporary, target)
       await syncFolder(dirname(path))
-      return { digest: digestOfHash(hash), size }
+      return { digest, size }
     },
     async discard() {
       if (open_) await handle.close()

@@ -1,0 +1,70 @@
+import { Command } from 'commander'
+import { collect, type Collected } from '../../../bundles/collect/collect.ts'
+import { ITEM_KINDS } from '../../../bundles/format/item.ts'
+import { byteText, outputOf } from '../../cli/output.ts'
+import { wallClock } from '../../core/clock.ts'
+
+/** Exit code of a program that was ended by Ctrl-C (128 + SIGINT). */
+const INTERRUPTED = 130
+
+/** `drydock bundle collect COLLECTION.yaml --workspace DIR [--json]` */
+export function register(program: Command): void {
+  const bundle = program.commands.find(noun => noun.name() === 'bundle') ?? program.command('bundle').description('Bundles: what goes through the air gap.')
+  bundle
+    .command('collect')
+    .summary('resolve a collection file and fetch all that it names')
+    .description(
+      'Resolves a collection file (YAML) to WORKSPACE/lock.json with every digest, and fetches what it names into WORKSPACE/blobs.\n' +
+        'Packages come from the registries that this machine is set up for (/etc/apt, npm config, pip config); signatures and hashes\n' +
+        'of upstream are checked. Run it again to go on where it stopped: what is there is not fetched again.',
+    )
+    .argument('<collection>', 'the collection file')
+    .requiredOption('--workspace <dir>', 'folder of the sender; it is made when it is not there')
+    .action(collectVerb)
+}
+
+async function collectVerb(collection: string, options: { workspace: string }, command: Command): Promise<void> {
+  const output = outputOf(command)
+  const stop = new AbortController()
+  const interrupt = () => {
+    process.exitCode = INTERRUPTED
+    stop.abort()
+  }
+  process.once('SIGINT', interrupt)
+  process.once('SIGTERM', interrupt)
+  const began = performance.now()
+  try {
+    const collected = await collect({
+      collection,
+      workspace: options.workspace,
+      environment: process.env,
+      clock: wallClock,
+      signal: stop.signal,
+      progress: ({ phase, done, total, bytes }) =>
+        output.progress({ phase, done, total, unit: 'items', etaSeconds: null, words: `${phase} ${done}/${total} items · ${byteText(bytes)}`, bytes } as Parameters<typeof output.progress>[0]),
+    })
+    output.done()
+    const seconds = Math.round((performance.now() - began) / 100) / 10
+    for (const line of report(collected, seconds)) output.line(line)
+    const { lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes } = collected
+    output.record({ type: 'collected', name: lock.name, created: lock.created, lock: lockPath, digest: lockDigest, items: counts, bytes, blobs, fetchedBytes, seconds })
+  } catch (failure) {
+    output.done()
+    stop.signal.throwIfAborted()
+    throw failure
+  } finally {
+    process.removeListener('SIGINT', interrupt)
+    process.removeListener('SIGTERM', interrupt)
+  }
+}
+
+function report({ lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes }: Collected, seconds: number): string[] {
+  const kinds = ITEM_KINDS.filter(kind => counts[kind] !== undefined).map(kind => `${kind} ${counts[kind]}`)
+  return [
+    `${lock.name}, ${lock.created.replace('T', ' ').replace('Z', ' UTC')}: ${kinds.join(' · ')}`,
+    `content    ${byteText(bytes)} in ${blobs} blobs, ${fetchedBytes === 0 ? 'nothing' : byteText(fetchedBytes)} fetched now in ${seconds} s`,
+    `lock       ${lockPath}`,
+    `           ${lockDigest}`,
+    'next       drydock bundle build',
+  ]
+}

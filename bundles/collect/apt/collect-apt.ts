@@ -1,0 +1,159 @@
+import { createReadStream } from 'node:fs'
+import { access, readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { digestFromHex } from '../../../appliance/core/digest.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
+import type { Item } from '../../format/item.ts'
+import type { Collecting } from '../collecting.ts'
+import { allOrStop, limiter } from '../fetch/limiter.ts'
+import { APT_BATCH, PARALLEL_APT } from '../limits.ts'
+import { purl } from '../purl.ts'
+import { closure, downloadDebs, preparePrivateApt, sourceFault, updateLists, type DebName, type PrivateApt, type TrustedSource } from './private-apt.ts'
+import { packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
+import { machineSources, mayBeDebian } from './sources.ts'
+import type { AptSource } from '../collection.ts'
+
+const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
+
+/** Packages that must be installable together on an empty machine. `bootstrap` adds all that Debian calls essential or required, and apt. */
+export type AptWant = { what: string; packages: readonly string[]; bootstrap: boolean }
+export type AptWants = { arch: string; sources: 'machine' | readonly AptSource[]; suites: readonly string[]; sets: readonly AptWant[] }
+
+type Known = PackageStanza & { suite: string; component: string; signedBy: string }
+
+/**
+ * Every deb that the wanted sets need, from nothing, and when the newest of the archives' Releases was made.
+ * Sets are resolved one by one (they need not fit together), so that each can be resolved again offline from what is collected.
+ */
+export async function collectApt(wants: AptWants, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
+  const { workspace, meter, signal } = collecting
+  const sources = await trustedSources(wants)
+  const apt = await preparePrivateApt(await workspace.cacheFolder(`apt-${wants.arch}`), wants.arch, sources)
+  const said = await updateLists(apt, signal)
+  const releases = await checkedReleases(apt, sources, wants, said, signal)
+  const known = await knownPackages(releases)
+  const chosen = new Map<string, Known>()
+  const bootstrap = [...new Set([...known.values()].filter(found => found.essential || found.required).map(found => found.name)), 'apt'].toSorted()
+  for (const set of wants.sets) {
+    const names = [...(set.bootstrap ? bootstrap : []), ...set.packages]
+    for (const deb of await closure(apt, set.what, [...new Set(names)], signal)) {
+      const found = known.get(debKey(deb))
+      if (found === undefined) throw new DrydockError('DD-COLLECT-003', `expected ${debKey(deb)} in a verified Packages file, found it only in apt's plan`, 'run the command again; an index changed while it was read')
+      chosen.set(debKey(deb), found)
+    }
+  }
+  const debs = [...chosen.values()]
+  meter.planned(debs.length)
+  await fetchMissing(apt, debs, collecting)
+  return { items: debs.map(itemOf), newest: releases.map(release => release.date).toSorted((a, b) => b.getTime() - a.getTime())[0] }
+}
+
+async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {
+  if (wants.sources !== 'machine') {
+    for (const { signedBy } of wants.sources) {
+      await access(signedBy).catch((failure: unknown) => {
+        throw new DrydockError('DD-COLLECT-010', `expected the keyring ${signedBy}, found none that can be read`, 'put the archive key there; a source without a key is never used', { cause: failure })
+      })
+    }
+    return wants.sources.flatMap(({ uri, suites, components, signedBy }) => suites.map(suite => ({ uri, suite, components, keyring: signedBy })))
+  }
+  const all = await machineSources()
+  const usable = all.filter(source => wants.suites.includes(source.suite) && mayBeDebian(source) && (source.architectures?.includes(wants.arch) ?? true))
+  const missing = wants.suites[0]
+  if (!usable.some(source => source.suite === missing)) {
+    throw new DrydockError('DD-COLLECT-010', `expected an apt source of this machine for suite ${missing} with Debian's key, found ${[...new Set(all.map(source => source.suite))].join(', ') || 'none'}`, 'add the suite to /etc/apt/sources.list.d, or name sources in the collection file')
+  }
+  const joined = new Map<string, TrustedSource>()
+  for (const { uri, suite, components } of usable) {
+    const key = `${uri.replace(/\/*$/, '')} ${suite}`
+    const before = joined.get(key)?.components ?? []
+    joined.set(key, { uri, suite, components: [...new Set([...before, ...components])], keyring: DEBIAN_KEYRING })
+  }
+  return [...joined.values()].toSorted((a, b) => wants.suites.indexOf(a.suite) - wants.suites.indexOf(b.suite))
+}
+
+/** A machine's source of a wanted suite that somebody else signs is left out; the first suite, and any that was named outright, must be there. */
+async function checkedReleases(apt: PrivateApt, sources: readonly TrustedSource[], wants: AptWants, said: string, signal: AbortSignal): Promise<VerifiedRelease[]> {
+  const releases: VerifiedRelease[] = []
+  for (const source of sources) {
+    const release = await verifiedRelease(apt.lists, source, wants.arch, signal)
+    if (release !== undefined) releases.push(release)
+    else if (wants.sources !== 'machine' || !/NO_PUBKEY/.test(aboutSource(said, source))) throw sourceFault(source.suite, source.uri, said)
+  }
+  const first = sources.find(source => !releases.some(release => release.suite === source.suite))
+  if (first !== undefined) throw sourceFault(first.suite, first.uri, said)
+  return releases
+}
+
+function aboutSource(said: string, source: TrustedSource): string {
+  return said.split('\n').filter(line => line.includes(`${source.uri.replace(/\/*$/, '')} ${source.suite} `) || line.includes(`${source.uri.replace(/\/*$/, '')}/dists/${source.suite}/`)).join('\n')
+}
+
+/** By `name=version:architecture`; the first suite wins when the same package stands in several. */
+async function knownPackages(releases: readonly VerifiedRelease[]): Promise<Map<string, Known>> {
+  const known = new Map<string, Known>()
+  for (const release of releases) {
+    for (const { component, path } of release.packages) {
+      for await (const stanza of packageStanzas(path)) {
+        const key = debKey(stanza)
+        if (!known.has(key)) known.set(key, { ...stanza, suite: release.suite, component, signedBy: release.signedBy })
+      }
+    }
+  }
+  return known
+}
+
+function debKey(deb: DebName): string {
+  return `${deb.name}=${deb.version}:${deb.architecture}`
+}
+
+/** Packages are adopted as soon as their batch is down, so that a run that was cut off goes on where it was. */
+async function fetchMissing(apt: PrivateApt, debs: readonly Known[], collecting: Collecting): Promise<void> {
+  const { workspace, meter } = collecting
+  const missing: Known[] = []
+  for (const deb of debs) {
+    if ((await workspace.present(digestFromHex(deb.sha256))) === undefined) missing.push(deb)
+    else meter.finished(1)
+  }
+  const atOnce = limiter(PARALLEL_APT)
+  const stop = new AbortController()
+  const signal = AbortSignal.any([collecting.signal, stop.signal])
+  // Sizes alternate between batches, so that they end at about the same time.
+  const bySize = missing.toSorted((a, b) => b.size - a.size)
+  const count = Math.max(Math.min(PARALLEL_APT, bySize.length), Math.ceil(bySize.length / APT_BATCH))
+  const batches = Array.from({ length: count }, (_, batch) => bySize.filter((_deb, index) => index % count === batch))
+  await allOrStop(stop, batches.map(async (batch, index) => await atOnce(async () => {
+    const folder = join(apt.folder, `download-${index}`)
+    try {
+      await downloadDebs(apt, batch, folder, signal)
+    } finally {
+      await adopt(folder, batch, collecting)
+    }
+  })))
+}
+
+async function adopt(folder: string, batch: readonly Known[], { workspace, meter }: Collecting): Promise<void> {
+  const names = new Set(await readdir(folder).catch(() => []))
+  for (const deb of batch) {
+    const file = `${deb.name}_${deb.version.replaceAll(':', '%3a')}_${deb.architecture}.deb`
+    if (!names.has(file)) continue
+    await workspace.keep(`${deb.name} ${deb.version} (deb)`, createReadStream(join(folder, file), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: deb.sha256 })
+    meter.finished(1)
+  }
+  await rm(folder, { recursive: true, force: true })
+}
+
+function itemOf(deb: Known): Item {
+  const { suite, component, architecture, control, filename } = deb
+  const digest = digestFromHex(deb.sha256)
+  return {
+    kind: 'deb',
+    name: deb.name,
+    version: deb.version,
+    variant: `${suite}/${architecture}`,
+    metadata: { suite, component, architecture, control, filename },
+    blobs: [{ name: filename.slice(filename.lastIndexOf('/') + 1), digest, size: deb.size }],
+    source: purl('deb', ['debian', deb.name], deb.version, { arch: architecture, distro: suite }),
+    upstream: { digest, signedBy: deb.signedBy },
+  }
+}

@@ -1,0 +1,147 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Clock } from '../../appliance/core/clock.ts'
+import { digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import { canonicalJson } from '../format/canonical-json.ts'
+import { checkShape } from '../format/check.ts'
+import { CollectionLock, LOCK_FILE } from '../format/collection-lock.ts'
+import { itemKey, type Item } from '../format/item.ts'
+import { collectApt } from './apt/collect-apt.ts'
+import type { Collecting } from './collecting.ts'
+import { readCollection, type Collection } from './collection.ts'
+import { allOrStop, limiter } from './fetch/limiter.ts'
+import { collectFiles } from './files/collect-files.ts'
+import { PARALLEL_DOWNLOADS } from './limits.ts'
+import { collectNpm } from './npm/collect-npm.ts'
+import { collectOci } from './oci/collect-oci.ts'
+import { startMeter, type CollectProgress } from './progress.ts'
+import { collectPypi } from './pypi/collect-pypi.ts'
+import { packItem, readPacks, selectPacks } from './roles/role-packs.ts'
+import { checkRoleFiles, wantsOf } from './wants.ts'
+import { openWorkspace } from './workspace.ts'
+
+const SHIPPED_ROLES = fileURLToPath(new URL('../roles', import.meta.url))
+
+export type CollectInput = {
+  /** Path of collection.yaml. */
+  collection: string
+  /** Folder that gets lock.json and blobs/; made when it is not there. */
+  workspace: string
+  environment: NodeJS.ProcessEnv
+  clock: Clock
+  signal: AbortSignal
+  progress: (progress: CollectProgress) => void
+}
+
+export type Collected = { lock: CollectionLock; lockPath: string; lockDigest: Digest; counts: Record<string, number>; bytes: number; blobs: number; fetchedBytes: number }
+
+/**
+ * Resolves a collection file to WORKSPACE/lock.json and brings every blob that it names into WORKSPACE/blobs, checked by what
+ * upstream signed or hashed. Run again it fetches only what is missing; the same upstream gives the same lock, byte for byte.
+ * lock.json is written last, so one that is there is complete.
+ */
+export async function collect(input: CollectInput): Promise<Collected> {
+  const collection = await readCollection(input.collection, input.environment)
+  const folder = resolve(input.workspace)
+  await ensureFolder(folder)
+  let fetchedBytes = 0
+  const meter = startMeter(progress => {
+    fetchedBytes = progress.bytes
+    input.progress(progress)
+  })
+  const stop = new AbortController()
+  try {
+    const signal = AbortSignal.any([input.signal, stop.signal])
+    const workspace = await openWorkspace(folder, meter)
+    const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal, environment: input.environment }
+    const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting, stop)
+    const lockPath = join(folder, LOCK_FILE)
+    const lock = await lockOf(collection, oneOfEach(items), { lockPath, newest, environment: input.environment, clock: input.clock })
+    const text = `${canonicalJson(lock)}\n`
+    await writeDurably(lockPath, text, { mode: 0o640 })
+    meter.stop()
+    return { lock, lockPath, lockDigest: digestOf(text), fetchedBytes, ...totals(lock) }
+  } finally {
+    meter.stop()
+  }
+}
+
+async function collectItems(collection: Collection, folder: string, collecting: Collecting, stop: AbortController): Promise<{ items: Item[]; newest: Date | undefined }> {
+  const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), collection.arch ?? 'amd64')
+  const wants = wantsOf(collection, packs, folder)
+  let newest: Date | undefined
+  const files: Item[] = []
+  for (const entry of collection.files ?? []) files.push(...(await collectFiles(entry, collecting)))
+  checkRoleFiles(packs, new Set(files.map(item => item.name)))
+  collecting.meter.phase('fetch')
+  const kinds = await allOrStop(stop, [
+    (async () => {
+      if (wants.apt === undefined) return []
+      const apt = await collectApt(wants.apt, collecting)
+      newest = apt.newest
+      return apt.items
+    })(),
+    (async () => (wants.npm === undefined ? [] : await collectNpm(wants.npm, collecting)))(),
+    (async () => (wants.pypi === undefined ? [] : await collectPypi(wants.pypi, collecting)))(),
+    (async () => await allOrStop(stop, (collection.oci ?? []).map(async image => await collectOci(image, collecting))))(),
+    (async () => await allOrStop(stop, packs.map(async pack => await packItem(pack, collecting))))(),
+  ])
+  return { items: [...files, ...kinds.flat()], newest }
+}
+
+/** In the order of their keys. @throws DD-COLLECT-012 when one key stands for two contents. */
+function oneOfEach(items: readonly Item[]): Item[] {
+  const byKey = new Map<string, Item>()
+  for (const item of items) {
+    const key = itemKey(item)
+    const before = byKey.get(key)
+    if (before !== undefined && canonicalJson(before.blobs) !== canonicalJson(item.blobs)) {
+      throw new DrydockError('DD-COLLECT-012', `expected one content for ${key}, found two`, 'give one of them another name or version')
+    }
+    byKey.set(key, item)
+  }
+  return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)
+}
+
+type Times = { lockPath: string; newest: Date | undefined; environment: NodeJS.ProcessEnv; clock: Clock }
+
+/**
+ * `created`: the collection's own; SOURCE_DATE_EPOCH; the former lock's when the items are the same (so that collecting again
+ * changes nothing); the newest apt Release's Date; last, the clock, when nothing upstream has a signed date.
+ */
+async function lockOf(collection: Collection, items: Item[], { lockPath, newest, environment, clock }: Times): Promise<CollectionLock> {
+  const former = await formerLock(lockPath)
+  const epoch = environment['SOURCE_DATE_EPOCH']
+  const same = former !== undefined && former.name === collection.name && canonicalJson(former.items) === canonicalJson(items)
+  const created =
+    collection.created ??
+    (epoch !== undefined && /^\d{1,11}$/.test(epoch) ? seconds(new Date(Number(epoch) * 1000)) : undefined) ??
+    (same ? former.created : undefined) ??
+    seconds(newest ?? clock.now())
+  return checkShape(CollectionLock, { format: 'drydock-collection-lock/1', name: collection.name, created, items }, 'lock.json')
+}
+
+function seconds(time: Date): string {
+  return `${time.toISOString().slice(0, 19)}Z`
+}
+
+async function formerLock(path: string): Promise<CollectionLock | undefined> {
+  try {
+    return checkShape(CollectionLock, JSON.parse(await readFile(path, 'utf8')), path)
+  } catch {
+    return undefined
+  }
+}
+
+function totals(lock: CollectionLock): { counts: Record<string, number>; bytes: number; blobs: number } {
+  const counts: Record<string, number> = {}
+  const sizes = new Map<string, number>()
+  for (const item of lock.items) {
+    counts[item.kind] = (counts[item.kind] ?? 0) + 1
+    for (const blob of item.blobs) sizes.set(blob.digest, blob.size)
+  }
+  return { counts, blobs: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) }
+}

@@ -1,0 +1,114 @@
+import http from 'node:http'
+import https from 'node:https'
+import { DrydockError } from '../../../appliance/core/error.ts'
+import { DOCUMENT_BYTES, PARALLEL_DOWNLOADS, REDIRECTS, SILENCE_MS } from '../limits.ts'
+import { NetworkFault, withRetries } from './retry.ts'
+
+/** How one registry is to be spoken to, as its client's own configuration says. */
+export type HttpSettings = {
+  /** PEM certificates that replace the usual roots, as npm's and pip's cafile do. */
+  ca?: string
+  /** `HTTP_PROXY`, `HTTPS_PROXY`, `NO_PROXY`. */
+  proxy?: Record<string, string | undefined>
+  /** Headers for one address. Asked again after a redirect, so that credentials never follow to another host. */
+  headersFor?: (url: URL) => Record<string, string>
+}
+
+export type Download = { url: string; what: string; accept?: string; signal: AbortSignal }
+
+export interface HttpClient {
+  /**
+   * Gives the body of a 200 answer to `use`, which must read it to its end; tries again from the start on network faults.
+   * @throws DD-COLLECT-005 when the registry cannot be reached, DD-COLLECT-006 when it says 404 or 410.
+   */
+  read<T>(download: Download, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T>
+  /** A small document, whole. */
+  document(download: Download): Promise<Buffer>
+  close(): void
+}
+
+export function openHttp(settings: HttpSettings): HttpClient {
+  const shared = { keepAlive: true, maxSockets: PARALLEL_DOWNLOADS, ...(settings.proxy === undefined ? {} : { proxyEnv: settings.proxy }) }
+  const plain = new http.Agent(shared)
+  const secure = new https.Agent({ ...shared, ...(settings.ca === undefined ? {} : { ca: settings.ca }) })
+
+  async function answer(download: Download): Promise<http.IncomingMessage> {
+    let url = new URL(download.url)
+    for (let hop = 0; hop <= REDIRECTS; hop++) {
+      const response = await request(url, {
+        agent: url.protocol === 'https:' ? secure : plain,
+        headers: { 'user-agent': 'drydock', 'accept-encoding': 'identity', accept: download.accept ?? '*/*', ...settings.headersFor?.(url) },
+        signal: download.signal,
+      })
+      const status = response.statusCode ?? 0
+      if (status === 200) return response
+      response.resume()
+      const target = response.headers.location
+      if ([301, 302, 303, 307, 308].includes(status) && target !== undefined) {
+        const next = new URL(target, url)
+        if (url.protocol === 'https:' && next.protocol !== 'https:') {
+          throw new DrydockError('DD-COLLECT-005', `expected ${download.what} over TLS, found a redirect to plain http`, 'look at the registry or proxy that sent it')
+        }
+        url = next
+        continue
+      }
+      if (status === 404 || status === 410) {
+        throw new DrydockError('DD-COLLECT-006', `expected ${download.what} in the registry, found that it is not there (HTTP ${status})`, 'check the name and the version, and which registry this machine is set up for')
+      }
+      if (status === 408 || status === 429 || status >= 500) throw new NetworkFault(`HTTP ${status}`)
+      throw new DrydockError('DD-COLLECT-005', `expected ${download.what}, found HTTP ${status} from its registry`, 'check the credentials and the address in the configuration of the client (npm, pip, apt)')
+    }
+    throw new DrydockError('DD-COLLECT-005', `expected ${download.what} after at most ${REDIRECTS} redirects, found more`, 'look at the registry or proxy that sends them')
+  }
+
+  async function read<T>(download: Download, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+    return await withRetries(download.what, download.signal, async () => {
+      const response = await answer(download)
+      try {
+        return await use(whole(response))
+      } finally {
+        response.destroy()
+      }
+    })
+  }
+
+  return {
+    read,
+    async document(download) {
+      return await read(download, async body => {
+        const parts: Buffer[] = []
+        let size = 0
+        for await (const part of body) {
+          size += part.length
+          if (size > DOCUMENT_BYTES) throw new DrydockError('DD-CORE-010', `expected ${download.what} to be at most ${DOCUMENT_BYTES} bytes, found more`, 'look at what the registry sends')
+          parts.push(part)
+        }
+        return Buffer.concat(parts)
+      })
+    },
+    close() {
+      plain.destroy()
+      secure.destroy()
+    },
+  }
+}
+
+async function request(url: URL, options: https.RequestOptions): Promise<http.IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<http.IncomingMessage>()
+  const sent = (url.protocol === 'https:' ? https : http).request(url, options)
+  sent.setTimeout(SILENCE_MS, () => sent.destroy(new NetworkFault(`${SILENCE_MS / 1000} s of silence`)))
+  sent.on('response', resolve)
+  sent.on('error', failure => reject(options.signal?.aborted === true ? failure : new NetworkFault(failure.message, failure)))
+  sent.end()
+  return await promise
+}
+
+/** The body; what ends early (a closed connection, fewer bytes than announced) is a network fault, never a short file. */
+async function* whole(response: http.IncomingMessage): AsyncGenerator<Buffer> {
+  try {
+    for await (const chunk of response as AsyncIterable<Buffer>) yield chunk
+  } catch (failure) {
+    throw new NetworkFault(failure instanceof Error ? failure.message : 'the connection broke', failure)
+  }
+  if (!response.complete) throw new NetworkFault('the connection closed before the end')
+}

@@ -1,0 +1,21 @@
+/** Limits of collecting. Each message that refuses shows measured and allowed. */
+/** Downloads that run at once, over all registries. */
+export const PARALLEL_DOWNLOADS = 8
+/** `apt-get download` processes at once, and packages in one of them. */
+export const PARALLEL_APT = 4
+export const APT_BATCH = 24
+/** Tries for one request; the pause doubles from the first to the next, in milliseconds. */
+export const TRIES = 4
+export const FIRST_PAUSE_MS = 400
+/** A connection that gives no byte for this long is given up, in milliseconds. */
+export const SILENCE_MS = 60_000
+export const REDIRECTS = 5
+/** Bytes of one document that is read into memory: a packument, a token, an error page. */
+export const DOCUMENT_BYTES = 64 * 1024 * 1024
+export const COLLECTION_BYTES = 1024 * 1024
+/** METADATA of one wheel, uncompressed. */
+export const WHEEL_METADATA_BYTES = 8 * 1024 * 1024
+/** Milliseconds between two progress reports. */
+export const PROGRESS_MS = 1000
+/** Files in one `files` entry. */
+export const FILES_IN_FOLDER = 200_000
