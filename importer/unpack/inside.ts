@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { closeSync, constants, openSync, read, readSync, unlinkSync, writeSync } from 'node:fs'
+import { open, type FileHandle } from 'node:fs/promises'
+import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
+import { fileSource, readVolume, type VolumeReader } from '../../bundles/archive/reader.ts'
+
+/**
+ * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, then one `<hex> <size> <keep 0|1>` a line, in
+ * the order of the signed index), the media as descriptor 3, and /staging. It tells what it does as JSON lines on standard output.
+ * It imports as little as it can: what is not here cannot be turned against us.
+ */
+const MEDIA = 3
+/** Contents up to this size are written by plain synchronous calls: cheaper than three trips to the thread pool. */
+const SMALL_BYTES = 256 * 1024
+/** A large content is pushed to the disk while more of it comes in, so that the barrier at the end finds little left. */
+const FLUSH_BYTES = 64 * 1024 * 1024
+const REPORT_MS = 250
+const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
+
+type Planned = { hex: string; size: number; keep: boolean }
+
+let done = 0
+let kept = 0
+let reported = 0
+
+try {
+  const lines = linesOf(0)
+  const { offset } = JSON.parse(lines.next().value ?? '{}') as { offset: number }
+  await unpack(readVolume(mediaFrom(offset)), lines)
+  report({ finished: true, done, kept })
+} catch (failure) {
+  report({ error: asDrydockError(failure).toJSON() })
+}
+
+async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<void> {
+  for (const line of lines) {
+    const [hex = '', size = '', keep = ''] = line.split(' ')
+    const before = done
+    await take(volume, { hex, size: Number(size), keep: keep === '1' })
+    advance(before + Number(size) - done)
+  }
+  const extra = await volume.entry()
+  if (extra !== undefined) throw wrongEntry('the end of the archive', JSON.stringify(extra.name))
+}
+
+async function take(volume: VolumeReader, planned: Planned): Promise<void> {
+  const name = `blobs/${planned.hex}`
+  const entry = await volume.entry()
+  if (entry?.name !== name || entry.size !== planned.size) {
+    throw wrongEntry(`${name} (${planned.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
+  }
+  const path = `/staging/${planned.hex}`
+  const hex = !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path)
+  if (hex !== planned.hex) {
+    if (planned.keep) unlinkSync(path)
+    throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
+  }
+  if (planned.keep) kept += planned.size
+}
+
+/** What the store holds already is not written again, but still checked: a damaged medium is reported, never "successful". */
+async function hashOnly(volume: VolumeReader): Promise<string> {
+  const hash = createHash('sha256')
+  for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) hash.update(chunk)
+  return hash.digest('hex')
+}
+
+async function writeSmall(volume: VolumeReader, path: string): Promise<string> {
+  const hash = createHash('sha256')
+  const file = openSync(path, NEW_FILE, 0o600)
+  try {
+    for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
+      hash.update(chunk)
+      for (let at = 0; at < chunk.length; ) at += writeSync(file, chunk, at)
+    }
+  } finally {
+    closeSync(file)
+  }
+  return hash.digest('hex')
+}
+
+/** The thread pool writes this chunk and reads the next one while this thread hashes. */
+async function writeLarge(volume: VolumeReader, path: string): Promise<string> {
+  const hash = createHash('sha256')
+  const file = await open(path, NEW_FILE, 0o600)
+  let flushing: Promise<void> | undefined
+  let unflushed = 0
+  try {
+    for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
+      const writing = writeAll(file, chunk)
+      writing.catch(() => undefined)
+      hash.update(chunk)
+      await writing
+      advance(chunk.length)
+      unflushed += chunk.length
+      if (unflushed >= FLUSH_BYTES) {
+        await flushing
+        flushing = file.datasync()
+        flushing.catch(() => undefined)
+        unflushed = 0
+      }
+    }
+    await flushing
+  } finally {
+    await file.close()
+  }
+  return hash.digest('hex')
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
+}
+
+function mediaFrom(offset: number): ReturnType<typeof fileSource> {
+  return fileSource({ read: readMedia as FileHandle['read'] }, offset)
+}
+
+/** Descriptor 3 is handed in open; there is no path by which it could be opened again. */
+async function readMedia(into: Uint8Array, at: number, length: number, position: number | null): Promise<{ bytesRead: number; buffer: Uint8Array }> {
+  const { promise, resolve, reject } = Promise.withResolvers<{ bytesRead: number; buffer: Uint8Array }>()
+  read(MEDIA, into, at, length, position, (failure, bytesRead) => (failure === null ? resolve({ bytesRead, buffer: into }) : reject(failure)))
+  return await promise
+}
+
+function wrongEntry(expected: string, found: string): DrydockError {
+  return new DrydockError('DD-BUNDLE-007', `expected ${expected} next in the volume, found ${found}`, 'this file was changed after it was built, or is not a Drydock bundle; fetch it again')
+}
+
+function advance(bytes: number): void {
+  done += bytes
+  if (Date.now() - reported >= REPORT_MS) report({ done, kept })
+}
+
+function report(line: object): void {
+  reported = Date.now()
+  const bytes = Buffer.from(`${JSON.stringify(line)}\n`)
+  for (let at = 0; at < bytes.length; ) at += writeSync(1, bytes, at)
+}
+
+/** Lines of a descriptor as they are needed: a million of them need no more memory than ten. */
+function* linesOf(file: number): Generator<string, undefined> {
+  const buffer = Buffer.alloc(64 * 1024)
+  let rest = ''
+  for (;;) {
+    const length = readSync(file, buffer)
+    if (length === 0) return
+    const parts = (rest + buffer.toString('latin1', 0, length)).split('\n')
+    rest = parts.pop()!
+    yield* parts
+  }
+}

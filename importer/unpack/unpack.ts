@@ -1,0 +1,96 @@
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { ChildProcess } from 'node:child_process'
+import Type from 'typebox'
+import { hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
+import { runProgram } from '../../appliance/core/run-program.ts'
+import { checkShape } from '../../bundles/format/check.ts'
+import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
+import { startConfined } from './confine.ts'
+
+export type UnpackInput = {
+  verified: VerifiedManifest
+  index: VerifiedIndex
+  /** The media's open file, and the byte at which the payload begins. */
+  media: number
+  payloadOffset: number
+  /** An empty folder of our own: blobs lie in it as <hex>. */
+  staging: string
+  /** Blobs that the store holds: checked, but not written again. */
+  holds: (digest: Digest) => boolean
+  signal?: AbortSignal
+  progress?: (done: number, total: number) => void
+}
+
+export type Unpacked = { bytes: number; kept: number }
+
+/**
+ * One streaming pass over a volume's payload, in the confined process. Returns when what was kept is on the disk: one barrier for
+ * all of it, not an fsync for each of 200,000 files.
+ * @throws DD-BUNDLE-003, 005…008 for what is wrong with the volume, DD-IMPORT-011 when the confined process died, DD-CORE-002 on a full disk
+ */
+export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
+  const child = startConfined({ program: 'importer/unpack/inside.ts', staging: input.staging, media: input.media, ...(input.signal === undefined ? {} : { signal: input.signal }) })
+  const ended = endOf(child)
+  const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)])
+  await runProgram('sync', { args: ['-f', input.staging], package: 'coreutils' })
+  return unpacked
+}
+
+/** One line of the child. It is our code behind walls, but what comes over them is checked like anything from outside. */
+const Report = Type.Object({
+  done: Type.Optional(Type.Integer({ minimum: 0 })),
+  kept: Type.Optional(Type.Integer({ minimum: 0 })),
+  finished: Type.Optional(Type.Literal(true)),
+  error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String({ maxLength: 2000 }), hint: Type.String({ maxLength: 2000 }) })),
+})
+
+/** Follows the child's lines; its last one is the result. */
+async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: UnpackInput): Promise<Unpacked> {
+  let last: Type.Static<typeof Report> = {}
+  for await (const line of createInterface({ input: child.stdout! })) {
+    last = checkShape(Report, JSON.parse(line), 'the report of the confined process')
+    if (last.done !== undefined) input.progress?.(last.done, input.verified.manifest.totals.bytes)
+  }
+  const { code, stderr } = await ended
+  if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, last.error.message, last.error.hint)
+  if (last.finished === true && code === 0) return { bytes: last.done ?? 0, kept: last.kept ?? 0 }
+  throw new DrydockError('DD-IMPORT-011', `expected the confined process to finish, found ${code === null ? 'it killed' : `exit ${code}`}`, stderr === '' ? 'look for the out-of-memory killer in the kernel log; `drydock import resume` tries again' : `it said: ${stderr}`)
+}
+
+type Ended = { code: number | null; stderr: string }
+
+async function endOf(child: ChildProcess): Promise<Ended> {
+  let stderr = ''
+  child.stderr!.on('data', (chunk: Buffer) => {
+    stderr = (stderr + chunk.toString('utf8')).slice(-4096)
+  })
+  const { promise, resolve, reject } = Promise.withResolvers<Ended>()
+  // Nobody may be waiting yet when it fails; resultOf comes for it.
+  promise.catch(() => undefined)
+  child.on('close', code => resolve({ code, stderr: stderr.trim().split('\n').slice(-6).join('\n') }))
+  child.on('error', failure => {
+    if (isErrno(failure, 'ENOENT')) reject(new DrydockError('DD-CORE-008', 'expected the program prlimit, found none', 'install it: apt-get install util-linux bubblewrap', { cause: failure }))
+    else if (failure.name === 'AbortError') reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: failure }))
+    else reject(failure)
+  })
+  return await promise
+}
+
+/** The plan, at the pace at which the child reads it. A child that has died takes no more; resultOf says why. */
+async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
+  const stdin = child.stdin!
+  stdin.on('error', () => undefined)
+  stdin.write(`${JSON.stringify({ offset: input.payloadOffset })}\n`)
+  let lines = ''
+  for (const entry of input.index.entries) {
+    lines += `${hexOf(entry.digest as Digest)} ${entry.size} ${input.holds(entry.digest as Digest) ? '0' : '1'}\n`
+    if (lines.length < 64 * 1024) continue
+    if (stdin.destroyed) return
+    if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), once(child, 'close')])
+    lines = ''
+  }
+  stdin.end(lines)
+}

@@ -1,0 +1,83 @@
+import { digestOf } from '../../appliance/core/digest.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import { verifyDetached, type Verification } from '../../bundles/openpgp/index.ts'
+import type { Manifest } from '../../bundles/format/manifest.ts'
+import { parseManifest, rolesNeeded } from '../../bundles/format/manifest-file.ts'
+import type { TrustRole } from '../../bundles/format/trust.ts'
+import type { VerifiedManifest } from '../../bundles/format/verified.ts'
+import type Type from 'typebox'
+import type { Signer } from '../../bundles/format/import-record.ts'
+import type { Marks } from './marks.ts'
+import { judgeSequence } from './sequence.ts'
+import type { TrustedKeys } from './trust.ts'
+
+export type VerifyPolicy = {
+  trust: TrustedKeys
+  /** The trusted time. */
+  now: Date
+  /** This appliance's site; undefined on the connected side, where any site is looked at. */
+  site?: string
+  /** undefined on the connected side: nothing is known of what came before. */
+  marks?: Marks
+}
+
+/**
+ * The checks in order, each with its own code. What is verified and what is parsed are the same bytes of one read.
+ * @param head manifest.json and manifest.json.asc, as the first two entries of a volume hold them
+ * @throws DD-TRUST-002…014, DD-BUNDLE-009, 011, DD-CORE-009, DD-IMPORT-001, 003, 004, 005
+ */
+export async function verifyManifest(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<VerifiedManifest> {
+  checkClock(policy)
+  const verification = await verifySignatures(head, policy)
+  if (verification.signatures.length === 0) throw tooFew('release', policy.trust.role('release').threshold, verification, policy.trust)
+  const manifest = parseManifest(head.manifest)
+  const roles = rolesNeeded(manifest).map(role => checkThreshold(role, verification, policy.trust))
+  checkSite(manifest, policy.site)
+  const digest = digestOf(head.manifest)
+  const sequence = judgeSequence(manifest, digest, policy.marks?.get(manifest.stream))
+  const strictest = roles[0]!
+  return { manifest, digest, signers: signersOf(verification, policy.trust), role: strictest.role, threshold: strictest.threshold, sequence } as unknown as VerifiedManifest
+}
+
+function checkClock(policy: VerifyPolicy): void {
+  const floor = policy.marks?.floor()
+  if (floor === undefined || policy.now >= floor) return
+  throw new DrydockError('DD-TRUST-009', `expected a clock at or after ${floor.toISOString()}, when the last bundle was accepted, found ${policy.now.toISOString()}`, 'correct the clock of this machine; no signature was judged by the wrong one')
+}
+
+async function verifySignatures(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<Verification> {
+  if (head.signatures === '') return { signatures: [], unknown: [] }
+  return await verifyDetached(head.manifest, head.signatures, policy.trust.keys, policy.now)
+}
+
+function checkThreshold(role: TrustRole, verification: Verification, trust: TrustedKeys): { role: TrustRole; threshold: number } {
+  const { threshold, fingerprints } = trust.role(role)
+  const distinct = new Set(verification.signatures.map(({ key }) => key.fingerprint).filter(fingerprint => fingerprints.has(fingerprint)))
+  if (distinct.size < threshold) throw tooFew(role, threshold, verification, trust)
+  return { role, threshold }
+}
+
+/** `found 1 (Ana Ruiz, twice)` */
+function tooFew(role: TrustRole, threshold: number, verification: Verification, trust: TrustedKeys): DrydockError {
+  const { fingerprints } = trust.role(role)
+  const times = new Map<string, number>()
+  for (const { key } of verification.signatures) {
+    if (fingerprints.has(key.fingerprint)) times.set(trust.nameOf(key), (times.get(trust.nameOf(key)) ?? 0) + 1)
+  }
+  const names = [...times].map(([name, count]) => (count === 1 ? name : `${name}, ${count === 2 ? 'twice' : `${count} times`}`))
+  const strangers = verification.unknown.length === 0 ? '' : ` and ${verification.unknown.length} by keys that are not trusted (${[...new Set(verification.unknown)].join(', ')})`
+  const found = names.length === 0 ? `none${strangers}` : `${names.length} (${names.join('; ')})${strangers}`
+  const wanted = threshold === 1 ? `1 ${role} signature` : `${threshold} distinct ${role} signatures`
+  const who = names.length > 0 ? `another ${role} key holder` : threshold === 1 ? `a ${role} key holder` : `${threshold} ${role} key holders`
+  return new DrydockError('DD-TRUST-012', `expected ${wanted} on manifest.json, found ${found}`, `have ${who} run \`drydock bundle sign\` on this bundle and bring it again`)
+}
+
+function checkSite(manifest: Manifest, site: string | undefined): void {
+  if (site === undefined || manifest.site === '*' || manifest.site === site) return
+  throw new DrydockError('DD-IMPORT-001', `expected a bundle for site ${site}, found one for ${manifest.site}`, `bring it to ${manifest.site}, or build with --site ${site}`)
+}
+
+function signersOf(verification: Verification, trust: TrustedKeys): Type.Static<typeof Signer>[] {
+  const keys = new Map(verification.signatures.map(({ key }) => [key.fingerprint, key]))
+  return [...keys.values()].map(key => ({ fingerprint: key.fingerprint, name: trust.nameOf(key), keyCreated: key.created.toISOString() }))
+}
