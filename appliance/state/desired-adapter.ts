@@ -33,7 +33,8 @@ export function desiredAdapter(options: DesiredAdapterOptions): DesiredAdapter {
     const writer = await openDurable(path)
     try {
       await writer.write(Buffer.from(text))
-      if (last !== null) await keepPrevious(path, previousPath)
+      // A damaged present file must not take the place of the good one that we went on with.
+      if (last !== null && fault === null) await keepPrevious(path, previousPath)
       await writer.commit().catch((failure: unknown) => {
         if (isDiskFull(failure)) throw failure
         options.stop(new DrydockError('DD-STATE-006', 'expected the disk to confirm the new state, found a failed fsync', 'look at the disk (dmesg, smartctl), then start again: it opens the last whole state', { cause: failure }))

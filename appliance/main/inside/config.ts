@@ -1,0 +1,131 @@
+import { hostname } from 'node:os'
+import { isIP } from 'node:net'
+import { join, relative, resolve } from 'node:path'
+import Type from 'typebox'
+import { parse, YAMLParseError } from 'yaml'
+import { checkShape } from '../../../bundles/format/check.ts'
+import { DrydockError } from '../../core/error.ts'
+import { readPlainFile } from '../../state/data-folder.ts'
+
+const strict = { additionalProperties: false } as const
+const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$' })
+
+/** `drydock.yaml`: facts of the machine only. Everything that people decide while it runs is desired state. */
+export const ConfigFile = Type.Object(
+  {
+    dataDir: Type.Optional(Type.String({ minLength: 1 })),
+    marksDir: Type.Optional(Type.String({ minLength: 1 })),
+    siteId: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' })),
+    /** The one address of the appliance, everywhere: `https://drydock.site-a.example:8443`. */
+    publicUrl: Type.Optional(Type.String({ pattern: '^https://[A-Za-z0-9.:\\[\\]-]+$' })),
+    /** Other names and addresses that the server certificate holds. */
+    names: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z0-9.:-]{1,253}$' }), { maxItems: 32 })),
+    /** Console, API and mirrors. */
+    listen: Type.Optional(Listen),
+    /** Agents of the nodes. */
+    agentListen: Type.Optional(Listen),
+    /** Folders below which `import run PATH` may name a file of this machine. */
+    mediaRoots: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })),
+  },
+  strict,
+)
+export type ConfigFile = Type.Static<typeof ConfigFile>
+
+export type Address = { host: string; port: number }
+
+export type Config = {
+  dataDir: string
+  marksDir: string
+  siteId: string
+  publicUrl: string
+  /** publicUrl's host first. */
+  names: string[]
+  listen: Address
+  agentListen: Address
+  mediaRoots: string[]
+}
+
+/** Where a folder says how it was initialised; `init` writes it. */
+export function configFileOf(dataDir: string): string {
+  return join(dataDir, 'drydock.yaml')
+}
+
+/** Where packages put the machine's configuration. */
+const MACHINE_FILE = '/etc/drydock/drydock.yaml'
+
+const VARIABLES = {
+  dataDir: 'DRYDOCK_DATA', marksDir: 'DRYDOCK_MARKS', siteId: 'DRYDOCK_SITE', publicUrl: 'DRYDOCK_PUBLIC_URL', names: 'DRYDOCK_NAMES', listen: 'DRYDOCK_LISTEN',
+  agentListen: 'DRYDOCK_AGENT_LISTEN', mediaRoots: 'DRYDOCK_MEDIA_ROOTS',
+} as const satisfies Record<keyof ConfigFile, string>
+
+/**
+ * Flags > environment (`DRYDOCK_*`) > file (`--config`, else the data folder's own, else the machine's).
+ * @throws DD-STATE-017 naming the value, DD-CORE-009 for an unknown field.
+ */
+export async function loadConfig(flags: ConfigFile & { config?: string }, environment: NodeJS.ProcessEnv): Promise<Config> {
+  const { config: file, ...given } = flags
+  const fromFlags = checkShape(ConfigFile, given, 'the command line')
+  const fromEnvironment = checkShape(ConfigFile, ofEnvironment(environment), 'the environment (DRYDOCK_*)')
+  const chosen = file ?? environment['DRYDOCK_CONFIG']
+  const folder = fromFlags.dataDir ?? fromEnvironment.dataDir
+  const fromFile = chosen !== undefined ? await readConfig(chosen, true) : { ...(await readConfig(MACHINE_FILE, false)), ...(folder === undefined ? {} : await readConfig(configFileOf(folder), false)) }
+  return complete({ ...fromFile, ...fromEnvironment, ...fromFlags })
+}
+
+function ofEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(VARIABLES).flatMap(([field, variable]): [string, unknown][] => {
+      const value = environment[variable]
+      if (value === undefined || value === '') return []
+      return [[field, field === 'names' || field === 'mediaRoots' ? value.split(',') : value]]
+    }),
+  )
+}
+
+async function readConfig(path: string, required: boolean): Promise<ConfigFile> {
+  const text = await readPlainFile(path)
+  if (text === undefined) {
+    if (!required) return {}
+    throw new DrydockError('DD-STATE-017', `expected a configuration at ${path}, found none`, 'correct --config or DRYDOCK_CONFIG')
+  }
+  try {
+    return checkShape(ConfigFile, parse(text) ?? {}, path)
+  } catch (failure) {
+    if (!(failure instanceof YAMLParseError)) throw failure
+    throw new DrydockError('DD-STATE-017', `expected YAML in ${path}, found a mistake in line ${failure.linePos?.[0].line ?? '?'}`, 'correct the file', { cause: failure })
+  }
+}
+
+function complete(file: ConfigFile): Config {
+  if (file.dataDir === undefined) throw new DrydockError('DD-STATE-017', 'expected a data folder, found none given', 'add --data DIR (or DRYDOCK_DATA, or dataDir in drydock.yaml)')
+  const dataDir = resolve(file.dataDir)
+  const marksDir = resolve(file.marksDir ?? `${dataDir}.marks`)
+  if (!relative(dataDir, marksDir).startsWith('..')) {
+    throw new DrydockError('DD-STATE-017', `expected marksDir outside the data folder, found ${marksDir}`, 'restoring a backup of the data folder must not lower the marks: name another folder with --marks')
+  }
+  const listen = address(file.listen ?? '0.0.0.0:8443', 'listen')
+  const publicUrl = file.publicUrl ?? `https://${hostname()}:${listen.port}`
+  const url = new URL(publicUrl)
+  return {
+    dataDir,
+    marksDir,
+    siteId: file.siteId ?? 'site',
+    publicUrl: url.origin,
+    names: [...new Set([bareHost(url.hostname), ...(file.names ?? []), 'localhost', '127.0.0.1'])],
+    listen,
+    agentListen: address(file.agentListen ?? `${file.listen?.replace(/:[0-9]+$/, '') ?? '0.0.0.0'}:8444`, 'agentListen'),
+    mediaRoots: (file.mediaRoots ?? []).map(root => resolve(root)),
+  }
+}
+
+function address(text: string, field: string): Address {
+  const colon = text.lastIndexOf(':')
+  const host = bareHost(text.slice(0, colon))
+  const port = Number(text.slice(colon + 1))
+  if (port > 65_535 || (isIP(host) === 0 && !/^[A-Za-z0-9.-]+$/.test(host))) throw new DrydockError('DD-STATE-017', `expected HOST:PORT for ${field}, found ${text}`, 'for example 0.0.0.0:8443')
+  return { host, port }
+}
+
+function bareHost(host: string): string {
+  return host.replace(/^\[|\]$/g, '')
+}

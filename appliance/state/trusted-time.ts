@@ -1,0 +1,49 @@
+import type { Clock } from '../core/clock.ts'
+import { DrydockError } from '../core/error.ts'
+
+/** The audit log alone may lift the floor by at most this: one wrong clock must not expire every key for ever. Milliseconds. */
+export const FLOOR_RISE = 90 * 24 * 60 * 60 * 1000
+
+/**
+ * Trusted time: the wall clock, but never before what this appliance has already seen. The floor is the later of the build and the newest
+ * accepted bundle (whose mark is outside the data folder, so that restoring a backup does not turn time back), and the last audit record
+ * as far as it is no more than FLOOR_RISE above those two.
+ */
+export interface TrustedTime extends Clock {
+  floor(): Date
+  /** What the machine's clock says when that is before the floor: then the clock is wrong, not the signature. */
+  wrongClock(): { wall: Date; floor: Date } | null
+  /** @throws DD-STATE-020 while the clock is wrong. */
+  requireRightClock(): void
+}
+
+export type TrustedTimeOptions = {
+  wall: Clock
+  build: Date
+  /** When the newest bundle was accepted; asked for each time. */
+  newestBundle: () => Date | undefined
+  lastAudit: Date | undefined
+}
+
+export function trustedTime({ wall, build, newestBundle, lastAudit }: TrustedTimeOptions): TrustedTime {
+  const floor = (): Date => {
+    const sure = Math.max(build.getTime(), newestBundle()?.getTime() ?? 0)
+    return new Date(Math.max(sure, Math.min(lastAudit?.getTime() ?? 0, sure + FLOOR_RISE)))
+  }
+  const wrongClock = (): { wall: Date; floor: Date } | null => {
+    const now = wall.now()
+    const least = floor()
+    return now < least ? { wall: now, floor: least } : null
+  }
+  return {
+    floor,
+    wrongClock,
+    now: () => new Date(Math.max(wall.now().getTime(), floor().getTime())),
+    requireRightClock() {
+      const wrong = wrongClock()
+      if (wrong !== null) {
+        throw new DrydockError('DD-STATE-020', `expected a clock that is not before ${wrong.floor.toISOString()}, found ${wrong.wall.toISOString()}`, 'set the machine\'s clock; time that was seen is not taken back')
+      }
+    },
+  }
+}
