@@ -1,0 +1,31 @@
+import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
+import type { HomeView } from './answers.ts'
+import type { Services } from './services.ts'
+
+type Waiting = HomeView['waiting'][number]
+
+/** States of an import in which nothing happens before a person does something; what, in words. */
+const IMPORT_WAITS: Partial<Record<ImportState, (record: ImportRecord, name: string) => { text: string; hint: string }>> = {
+  verified: (record, name) => ({ text: `${name} has passed its preflight and waits to be taken in`, hint: `drydock import run ${record.source} --yes` }),
+  parked: (record, name) => ({ text: `${name} is parked: missing ${record.missing.join(', ')}`, hint: `bring what is missing, then: drydock import resume ${numberOf(record)}` }),
+  quarantined: (record, name) => ({ text: `${name} is in quarantine: the scan found something`, hint: `look at its findings, then: drydock import reject ${numberOf(record)} --reason …` }),
+  'awaiting-approval': (record, name) => ({ text: `${name} waits for an approver other than ${record.submittedBy} (${record.approvals.length} of ${record.approvalsNeeded})`, hint: `drydock import approve ${numberOf(record)}` }),
+  failed: (record, name) => ({ text: `${name} failed: ${record.error?.message ?? 'see its operation'}`, hint: record.error?.retryable === true ? `drydock import resume ${numberOf(record)}` : (record.error?.hint ?? 'look at its page') }),
+}
+
+/** The short list of the console's first page: each row is something that nobody but a person can move. */
+export function waitingForPeople({ imports, pools }: Pick<Services, 'imports' | 'pools'>): Waiting[] {
+  const rows: Waiting[] = []
+  for (const record of imports.list()) {
+    const waits = IMPORT_WAITS[record.state]?.(record, record.preflight === null ? `Import ${record.source}` : `${record.preflight.stream}, sequence ${record.preflight.sequence},`)
+    if (waits !== undefined) rows.push({ subject: `import:${record.id}`, ...waits, href: `/imports/${record.id}`, since: record.updatedAt })
+  }
+  for (const pool of pools.list()) {
+    const at = { subject: `pool:${pool.name}`, href: `/pools/${pool.name}` }
+    if (pool.state === 'failed') rows.push({ ...at, text: `Pool ${pool.name}: the rollout failed`, hint: `drydock pool status ${pool.name}; then roll back or correct it`, since: null })
+    if (pool.paused !== null) rows.push({ ...at, text: `Pool ${pool.name} is paused by ${pool.paused.by}: ${pool.paused.reason}`, hint: `drydock pool resume ${pool.name}`, since: pool.paused.at })
+  }
+  return rows
+}
+
+const numberOf = (record: ImportRecord) => record.sequence ?? record.id
