@@ -5,7 +5,7 @@ import { itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
 import type { BlobStore } from './blobs.ts'
 import { changesOf } from './changes.ts'
 import type { CatalogueView, Entry, MirrorFormat } from './format.ts'
-import { digestsOf, publish, renderAll } from './promote.ts'
+import { digestsOf, publish, refuseOtherBytes, renderAll } from './promote.ts'
 import { OPEN_END } from './schema.ts'
 import { itemOf, lookupOf, viewsOf } from './view.ts'
 
@@ -45,6 +45,8 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
     const row = heldItem.get(key, OPEN_END)
     return row === undefined ? undefined : itemOf(row)
   }
+  // What came later may stand at the path of what came before, so rendering all of it keeps the order.
+  const inOrderOfArrival = database.prepare('SELECT document FROM items WHERE to_generation = ? ORDER BY id')
   let current = newest()
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -59,8 +61,9 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
     for (const item of items) requireBlobs(item, blobs)
     const previous = viewAt(current)
     const changes = changesOf(items, held, formatOf)
-    const touched = all ? new Map(formats.flatMap(format => [...previous.items(format.kind)]).map(item => [itemKey(item), item])) : changes
+    const touched = all ? new Map(inOrderOfArrival.all(OPEN_END).map(itemOf).map(item => [itemKey(item), item])) : changes
     const entries = await renderAll(formats, previous, touched, blobs)
+    refuseOtherBytes(entries, (kind, path) => lookup(current, kind, path))
     publish(database, { generation: current + 1, at: clock.now().toISOString(), operation, changes, entries })
     current += 1
     return { generation: current }

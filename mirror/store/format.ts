@@ -15,6 +15,8 @@ export type RenderView = CatalogueView & {
   names(kind: ItemKind): Iterable<string>
   /** @returns undefined when nothing is served at this path. */
   read(kind: ItemKind, path: string): Promise<Buffer | undefined>
+  /** A small document that an item brought. */
+  blob(digest: Digest): Promise<Buffer>
 }
 
 /**
@@ -36,8 +38,8 @@ export type MirrorRequest = { path: string; accept: string; query: URLSearchPara
 
 /** Where the answer lies. `notFound` bodies are in the ecosystem's own form. */
 export type Found =
-  | { path: string; headers?: Record<string, string> }
-  /** Relative to the format's prefix. */
+  | { path: string; headers?: (entry: Entry) => Record<string, string>; otherwise?: { body: string; mediaType: string } }
+  /** Relative to the format's prefix, encoded. */
   | { redirect: string }
   /** A fixed answer that no catalogue is needed for. */
   | { body: string; mediaType: string; headers?: Record<string, string> }

@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import { parseDigest, type Digest } from '../../appliance/core/digest.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import type { Item, ItemKind } from '../../bundles/format/item.ts'
 import type { BlobStore } from './blobs.ts'
@@ -30,6 +31,21 @@ export async function renderAll(formats: readonly MirrorFormat[], previous: Rend
 }
 
 export type Publication = { generation: number; at: string; operation: string; changes: ReadonlyMap<string, Item>; entries: readonly RenderedEntry[] }
+
+/**
+ * What clients were told to keep for ever must stay: two items may not claim one such path with different bytes, now or later.
+ * @throws DD-MIRROR-001 naming the path
+ */
+export function refuseOtherBytes(entries: readonly RenderedEntry[], served: (kind: ItemKind, path: string) => Entry | undefined): void {
+  const seen = new Map<string, Digest>()
+  for (const entry of entries.filter(entry => entry.immutable)) {
+    const before = seen.get(`${entry.kind} ${entry.path}`) ?? served(entry.kind, entry.path)?.digest
+    if (before !== undefined && before !== entry.digest) {
+      throw new DrydockError('DD-MIRROR-001', `expected ${entry.kind} ${entry.path} with the bytes that the mirrors hold (${before}), found ${entry.digest}`, 'find out which of the two is right; a changed package needs a new version')
+    }
+    seen.set(`${entry.kind} ${entry.path}`, entry.digest)
+  }
+}
 
 /** Makes the generation exist, all kinds at once: one transaction, one fsync. Every blob it names must be durable by now. */
 export function publish(database: DatabaseSync, publication: Publication): void {

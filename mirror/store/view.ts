@@ -54,5 +54,6 @@ export function viewsOf(database: DatabaseSync, blobs: BlobStore, lookup: Lookup
       const entry = lookup(generation, kind, path)
       return entry === undefined ? undefined : await blobs.read(entry.digest)
     },
+    blob: digest => blobs.read(digest),
   })
 }

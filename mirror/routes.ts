@@ -1,0 +1,100 @@
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { asDrydockError } from '../appliance/core/error.ts'
+import { ERRORS } from '../appliance/core/errors/table.ts'
+import { silentLog, type Log } from '../appliance/core/log.ts'
+import type { PrivateRegistry } from './npm/private-registry.ts'
+import type { MirrorFormat } from './store/format.ts'
+import type { Store } from './store/open.ts'
+import { senderOf } from './store/serve.ts'
+
+export type MirrorRoutesDeps = { store: Pick<Store, 'blobs' | 'catalogue' | 'formats'>; log?: Log; privateNpm?: PrivateRegistry }
+
+/** Answers are looked up, never joined to a folder, so a path can lead nowhere but to what a generation holds. */
+const CONTROL = /\p{Cc}/u
+const READS = ['GET', 'HEAD'] as const
+const WRITES = ['POST', 'PUT', 'PATCH', 'DELETE'] as const
+
+/** Every mirror under its prefix, and each kept generation under /g/<n>/ (OCI: /v2/g/<n>/). Register it without a prefix of its own. */
+export function mirrorRoutes(deps: MirrorRoutesDeps): FastifyPluginAsync {
+  const { catalogue, blobs, formats } = deps.store
+  const log = deps.log ?? silentLog
+  const send = senderOf(blobs)
+
+  const refuse = (format: MirrorFormat, reply: FastifyReply, status: number, what: string): FastifyReply => {
+    const { body, mediaType, headers } = format.refusal(status, what)
+    return reply.code(status).headers({ 'x-content-type-options': 'nosniff', 'content-type': mediaType, ...headers }).send(body)
+  }
+
+  const answer = (format: MirrorFormat, request: FastifyRequest, reply: FastifyReply, before: string, after: string): FastifyReply | Promise<FastifyReply> => {
+    const asked = placeOf(format, before, after, catalogue.current().generation)
+    if (asked === undefined) return refuse(format, reply, 400, 'the address is not well formed')
+    if (!catalogue.has(asked.generation)) return refuse(format, reply, 404, `generation ${asked.generation}`)
+    const query = after.includes('?') ? after.slice(after.indexOf('?') + 1) : ''
+    const found = format.find({ path: asked.path, accept: request.headers.accept ?? '', query: new URLSearchParams(query) })
+    if ('redirect' in found) return reply.redirect(`${asked.base}/${found.redirect}`, 301)
+    if ('body' in found) return reply.headers({ 'content-type': found.mediaType, 'x-content-type-options': 'nosniff', ...found.headers }).send(found.body)
+    const entry = catalogue.lookup(asked.generation, format.kind, found.path)
+    if (entry !== undefined) return send(request, reply, entry, found.headers?.(entry) ?? {})
+    if (found.otherwise === undefined) return refuse(format, reply, 404, asked.path)
+    return reply.header('content-type', found.otherwise.mediaType).send(found.otherwise.body)
+  }
+
+  return async app => {
+    app.removeAllContentTypeParsers()
+    app.addContentTypeParser('*', (_request, _payload, done) => done(null))
+
+    for (const format of formats) {
+      await app.register(async app => {
+        app.setErrorHandler((failure, request, reply) => {
+          const error = asDrydockError(failure)
+          log.error({ url: request.url, code: error.code, cause: failure }, 'a mirror could not answer')
+          return refuse(format, reply, ERRORS[error.code].http, error.message)
+        })
+        for (const prefix of [`/${format.prefix}`, `/g/:generation/${format.prefix}`]) {
+          const old = prefix.startsWith('/g/')
+          for (const url of [prefix, `${prefix}/*`]) {
+            app.route({
+              method: [...READS],
+              url,
+              exposeHeadRoute: false,
+              handler(request, reply) {
+                const cut = request.url.indexOf(`/${format.prefix}`, old ? 2 : 0)
+                const after = request.url.slice(cut + format.prefix.length + 1)
+                if (!old && format.kind === 'npm' && deps.privateNpm?.handles('GET', after) === true) return deps.privateNpm.answer(request, reply, after)
+                return answer(format, request, reply, request.url.slice(0, cut), after)
+              },
+            })
+            app.route({
+              method: [...WRITES],
+              url,
+              handler(request, reply) {
+                const after = request.url.slice(prefix.length)
+                if (!old && format.kind === 'npm' && deps.privateNpm?.handles(request.method, after) === true) return deps.privateNpm.answer(request, reply, after)
+                return refuse(format, reply.header('allow', READS.join(', ')), 405, `${request.method} is not possible here: a generation does not change`)
+              },
+            })
+          }
+        }
+      })
+    }
+  }
+}
+
+/** Generation, path inside the mirror and the base that redirects stand on. `before` and `after` are what stands around the prefix, still encoded. */
+function placeOf(format: MirrorFormat, before: string, after: string, current: number): { generation: number; path: string; base: string } | undefined {
+  const path = decoded((after.split('?', 1)[0] ?? '').replace(/^\//, ''))
+  if (path === undefined || CONTROL.test(path)) return undefined
+  const inPath = format.prefix === 'v2' ? /^g\/(\d{1,15})\/(.*)$/.exec(path) : null
+  if (inPath !== null) return { generation: Number(inPath[1]), path: inPath[2] ?? '', base: `/v2/g/${inPath[1]}` }
+  const inPrefix = /^\/g\/(\d{1,15})$/.exec(before)
+  if (before !== '' && inPrefix === null) return undefined
+  return { generation: inPrefix === null ? current : Number(inPrefix[1]), path, base: `${before}/${format.prefix}` }
+}
+
+function decoded(text: string): string | undefined {
+  try {
+    return text.includes('%') ? decodeURIComponent(text) : text
+  } catch {
+    return undefined
+  }
+}
