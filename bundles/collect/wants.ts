@@ -24,8 +24,9 @@ function aptWants(collection: Collection, packs: readonly FoundPack[], arch: str
     const bootstrap = base !== undefined
     const below = base?.packages ?? []
     if (base !== undefined) {
-      // usr-is-merged: what a merged base uses where apt alone would pick usrmerge. The kernel stands apart: it is never installed.
-      sets.push({ what: `base ${base.base}-${base.version}`, packages: below, bootstrap }, { what: `merged /usr${name}`, packages: ['usr-is-merged'], bootstrap: false })
+      // Essential alone is what mmdebstrap starts with, and it resolves otherwise than with the base's packages (usrmerge, usr-is-merged).
+      sets.push({ what: `essential packages${name}`, packages: [], bootstrap }, { what: `base ${base.base}-${base.version}`, packages: below, bootstrap })
+      // The kernel stands apart: it is unpacked, never installed with the rest.
       sets.push({ what: `kernel${name}`, packages: [...below, base.kernel], bootstrap })
     }
     for (const role of roles) {

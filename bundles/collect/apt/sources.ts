@@ -8,7 +8,7 @@ export type MachineSource = { uri: string; suite: string; components: string[]; 
 export async function machineSources(etc = '/etc/apt'): Promise<MachineSource[]> {
   const parts = join(etc, 'sources.list.d')
   const names = await readdir(parts).catch(() => [])
-  const files = [join(etc, 'sources.list'), ...names.toSorted().map(name => join(parts, name))]
+  const files = [join(etc, 'sources.list'), ...names.toSorted((a, b) => (a < b ? -1 : 1)).map(name => join(parts, name))]
   const found = await Promise.all(
     files.map(async file => {
       const text = await readFile(file, 'utf8').catch(() => '')

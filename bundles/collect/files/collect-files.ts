@@ -55,8 +55,8 @@ async function walk(folder: string, prefix: string): Promise<{ file: string; pat
 /** Control characters and parts like `..` cannot be served or shown safely. */
 function served(prefix: string, name: string): string {
   const path = prefix === '' ? name : `${prefix}/${name}`
-  // eslint-disable-next-line no-control-regex
-  if (path.length > 512 || /[\u0000-\u001f\u007f\\]/.test(path) || path.split('/').some(part => part === '' || part === '.' || part === '..') || Buffer.byteLength(name) > 255) {
+  if (path.startsWith('site/')) throw new DrydockError('DD-COLLECT-011', `expected a path outside site/, which is the jobs' own inside, found ${path.slice(0, 200)}`, 'give another folder in `to`')
+  if (path.length > 512 || /[\p{Cc}\\]/u.test(path) || path.split('/').some(part => part === '' || part === '.' || part === '..') || Buffer.byteLength(name) > 255) {
     throw new DrydockError('DD-COLLECT-011', `expected a path that can be served, found ${JSON.stringify(path.slice(0, 200))}`, 'rename it: no control characters, no backslash, no empty or dot parts')
   }
   return path

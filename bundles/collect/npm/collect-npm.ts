@@ -55,31 +55,48 @@ async function versionItem(want: NpmWant, collecting: Collecting, config: NpmCon
   const folder = await workspace.cacheFolder('npm')
   const cacheFile = join(folder, `${createHash('sha256').update(`${want.name}@${want.version}`).digest('hex')}.json`)
   const cached = await readCached(cacheFile)
-  if (cached !== undefined && (want.integrity === undefined || strongest(want.integrity, what).hex === strongest(cached.integrity, what).hex)) {
-    const digest = parseDigest(cached.digest)
-    const expected = strongest(cached.integrity, what)
-    if ((await workspace.present(digest)) === cached.size && (await hashOfFile(workspace.blobPath(digest), expected.algorithm)) === expected.hex) {
-      meter.finished(1)
-      return itemOf(want, cached)
-    }
+  if (cached !== undefined && (await isHeld(want, cached, collecting))) {
+    meter.finished(1)
+    return itemOf(want, cached)
   }
   const registry = config.registryOf(want.name)
   const found = await versionManifest(want, registry, http, collecting.signal)
-  const upstream = found.dist?.integrity
-  if (upstream === undefined && want.integrity === undefined) {
-    throw new DrydockError('DD-COLLECT-004', `expected an integrity for ${what}, found none in the registry and none in the lock file`, 'ask the registry for sha512 integrity, or write it into the lock file')
-  }
-  const integrity = want.integrity ?? upstream!
-  const expected = strongest(integrity, what)
-  if (upstream !== undefined && want.integrity !== undefined) {
-    const says = strongest(upstream, what)
-    if (says.algorithm === expected.algorithm && says.hex !== expected.hex) throw mismatch(what, expected, says.hex)
-  }
+  const expected = agreed(want, found, what)
   const kept = await http.read({ url: tarballUrl(want, registry, found), what, signal: collecting.signal }, async body => await workspace.keep(what, body, expected))
+  const sha512 = expected.algorithm === 'sha512' ? expected.hex : await hashOfFile(workspace.blobPath(kept.digest), 'sha512')
+  const integrity = `sha512-${Buffer.from(sha512, 'hex').toString('base64')}`
   const entry: Cached = { integrity, digest: kept.digest, size: kept.size, manifest: keptManifest(found, integrity) }
   await writeDurably(cacheFile, JSON.stringify(entry))
   meter.finished(1)
   return itemOf(want, entry)
+}
+
+/**
+ * The hash that both the lock file and the registry stand for. Where they use different algorithms the lock's counts: it is what
+ * the project reviewed.
+ * @throws DD-COLLECT-004 when they contradict each other, or when there is none but SHA-1.
+ */
+function agreed(want: NpmWant, found: Manifest, what: string): Expected {
+  const { integrity = '', shasum } = found.dist ?? {}
+  const lock = strongest(want.integrity ?? '')
+  const registry = strongest(integrity)
+  if (lock !== undefined && registry?.algorithm === lock.algorithm && registry.hex !== lock.hex) throw mismatch(what, lock, registry.hex)
+  const old = /(?:^|\s)sha1-([A-Za-z0-9+/]+=*)/.exec(want.integrity ?? '')?.[1]
+  const sha1 = old === undefined ? undefined : Buffer.from(old, 'base64').toString('hex')
+  if (lock === undefined && sha1 !== undefined && shasum !== sha1) throw new DrydockError('DD-COLLECT-004', `expected ${what} with sha1 ${sha1}, found ${shasum ?? 'none'}`, 'make the lock file again, and look why the registry has other bytes')
+  const expected = lock ?? registry
+  if (expected === undefined) {
+    throw new DrydockError('DD-COLLECT-004', `expected a sha512, sha384 or sha256 integrity for ${what}, found ${JSON.stringify((want.integrity ?? integrity).slice(0, 60))}`, 'ask the registry for sha512 integrity, and make the lock file again')
+  }
+  return expected
+}
+
+/** The answer of an earlier run stands when it is about the bytes that the lock file means, and those are here and whole. */
+async function isHeld(want: NpmWant, cached: Cached, { workspace }: Collecting): Promise<boolean> {
+  const digest = parseDigest(cached.digest)
+  if ((await workspace.present(digest)) !== cached.size) return false
+  const expected = strongest(want.integrity ?? cached.integrity) ?? strongest(cached.integrity)
+  return expected !== undefined && (await hashOfFile(workspace.blobPath(digest), expected.algorithm)) === expected.hex
 }
 
 async function readCached(path: string): Promise<Cached | undefined> {
@@ -123,13 +140,13 @@ function tarballUrl(want: NpmWant, registry: string, manifest: Manifest): string
   return `${registry}${want.name}/-/${want.name.slice(want.name.indexOf('/') + 1)}-${want.version}.tgz`
 }
 
-/** The strongest hash of an SRI string. SHA-1 alone proves nothing and is refused. */
-function strongest(integrity: string, what: string): Expected {
+/** The strongest hash of an SRI string; SHA-1 proves nothing and does not count. */
+function strongest(integrity: string): Expected | undefined {
   for (const algorithm of ['sha512', 'sha384', 'sha256'] as const) {
     const base64 = new RegExp(`(?:^|\\s)${algorithm}-([A-Za-z0-9+/]+=*)`).exec(integrity)?.[1]
     if (base64 !== undefined) return { algorithm, hex: Buffer.from(base64, 'base64').toString('hex') }
   }
-  throw new DrydockError('DD-COLLECT-004', `expected a sha512, sha384 or sha256 integrity for ${what}, found ${JSON.stringify(integrity.slice(0, 60))}`, 'make the lock file again with a registry that knows sha512')
+  return undefined
 }
 
 /** What the mirror serves: without the upstream address, registry bookkeeping and readme; with what npm adds for its installers. */

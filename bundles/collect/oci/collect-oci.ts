@@ -124,7 +124,12 @@ async function isComplete(root: Descriptor, raw: Buffer, collecting: Collecting)
 /** Takes manifests, configs and layers into the workspace, each by the digest that its parent gives. Root first, then as named. */
 async function keepTree(root: Descriptor, raw: Buffer, folder: string, what: string, collecting: Collecting): Promise<ItemBlob[]> {
   const found = new Map<Digest, ItemBlob>()
-  const add = ({ digest, size, mediaType }: Descriptor, role: string) => found.set(parseDigest(digest), { name: role, digest, size, mediaType })
+  const counts = new Map<string, number>()
+  const add = ({ digest, size, mediaType }: Descriptor, role: 'manifest' | 'config' | 'layer') => {
+    const count = (counts.get(role) ?? 0) + 1
+    counts.set(role, count)
+    found.set(parseDigest(digest), { name: role === 'layer' || count > 1 ? `${role}-${count}` : role, digest, size, mediaType })
+  }
   await collecting.workspace.put(raw)
   add(root, 'manifest')
   const visit = async (parent: Descriptor, bytes: Buffer): Promise<void> => {

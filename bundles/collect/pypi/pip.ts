@@ -81,9 +81,9 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
     if ('lines' in input) await writeFile(requirements, `${input.lines.join('\n')}\n`)
     const { stderr, code } = await runProgram(pip.python, {
       args: [
-        ...['-m', 'pip', 'install', '--quiet', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python],
+        '-m', 'pip', 'install', '--quiet', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python,
         ...target.platforms.flatMap(platform => ['--platform', platform]),
-        ...['--target', join(folder, 'target'), '--report', report, '-r', requirements],
+        '--target', join(folder, 'target'), '--report', report, '-r', requirements,
       ],
       env: pip.environment,
       cwd: folder,
