@@ -10,7 +10,7 @@ export const FOLDERS = [
   'importer/verify', 'importer/unpack', 'importer/stage', 'importer/media',
   'mirror/store', 'mirror/npm', 'mirror/pypi', 'mirror/apt', 'mirror/oci', 'mirror/files', 'mirror',
   'appliance/core', 'appliance/model', 'appliance/state', 'appliance/images', 'appliance/plan', 'appliance/execute', 'appliance/operations',
-  'appliance/drivers/sim', 'appliance/drivers/qemu', 'appliance/ci/sim', 'appliance/agent', 'appliance/telemetry', 'appliance/identity',
+  'appliance/drivers', 'appliance/drivers/sim', 'appliance/drivers/qemu', 'appliance/ci/sim', 'appliance/agent', 'appliance/telemetry', 'appliance/identity',
   'appliance/api/agent', 'appliance/api', 'appliance/cli', 'appliance/main', 'ui/client', 'ui/app',
 ] as const
 
@@ -36,12 +36,14 @@ export const EDGES: readonly Edge[] = [
   { from: 'mirror', to: 'mirror/apt', why: 'one plugin gathers the routes of all formats' },
   { from: 'mirror', to: 'mirror/oci', why: 'one plugin gathers the routes of all formats' },
   { from: 'mirror', to: 'mirror/files', why: 'one plugin gathers the routes of all formats' },
-  ...['state', 'images', 'plan', 'execute', 'operations', 'drivers/sim', 'drivers/qemu', 'ci/sim', 'telemetry', 'identity', 'api', 'api/agent', 'cli'].map(part => ({
+  ...['state', 'images', 'plan', 'execute', 'operations', 'drivers', 'drivers/sim', 'drivers/qemu', 'ci/sim', 'telemetry', 'identity', 'api', 'api/agent', 'cli'].map(part => ({
     from: `appliance/${part}`,
     to: 'appliance/model',
     why: 'the words the parts share',
   })),
   { from: 'appliance/execute', to: 'appliance/plan', why: 'the reconcile loop asks the planner' },
+  { from: 'appliance/drivers/sim', to: 'appliance/drivers', why: 'ownership, intent and image folders are read one way by every driver' },
+  { from: 'appliance/drivers/qemu', to: 'appliance/drivers', why: 'ownership, intent and image folders are read one way by every driver' },
   { from: 'appliance/telemetry', to: 'appliance/state', why: 'events and audit are kept in SQLite' },
   { from: 'appliance/identity', to: 'appliance/state', why: 'users and tokens are desired state' },
   { from: 'appliance/cli', to: 'ui/client', why: 'most verbs speak HTTP to the appliance' },
