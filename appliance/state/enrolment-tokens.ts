@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { DatabaseSync } from 'node:sqlite'
-import type { Clock } from '../../core/clock.ts'
-import { digestOf } from '../../core/digest.ts'
-import type { EnrolmentTokens } from '../../model/agent.ts'
+import type { Clock } from '../core/clock.ts'
+import { digestOf } from '../core/digest.ts'
+import type { EnrolmentTokens } from '../model/agent.ts'
 
-/** Tokens in the history database. 256 random bits each, so a plain hash is enough. */
+/** For the agents’ port (appliance/api/agent): tokens in the history database. 256 random bits each, so a plain hash is enough. */
 export function enrolmentTokens(database: DatabaseSync, clock: Clock): EnrolmentTokens {
   database.exec(`
     CREATE TABLE IF NOT EXISTS enrolment_tokens (digest TEXT PRIMARY KEY, node TEXT NOT NULL, issued_at INTEGER NOT NULL, csr_digest TEXT) STRICT;
