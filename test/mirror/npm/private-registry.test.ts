@@ -1,0 +1,78 @@
+import t from 'tap'
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { runProgram } from '../../../appliance/core/run-program.ts'
+import { startPrivateRegistry } from '../../../mirror/npm/private-registry.ts'
+import type { NpmAuthentication } from '../../../mirror/npm/authentication.ts'
+import { npmPackage } from '../support/content.ts'
+import { clientEnvironment, startMirror } from '../support/server.ts'
+
+const people: Record<string, { password: string; groups: string[] }> = { ana: { password: 'pass word', groups: ['operator'] }, vic: { password: 'v', groups: ['viewer'] } }
+const authentication: NpmAuthentication = {
+  async authenticate(credentials) {
+    const [name, known] = 'token' in credentials ? [credentials.token.replace(/^token-of-/, ''), true] : [credentials.user, people[credentials.user]?.password === credentials.password]
+    const person = people[name]
+    return known && person !== undefined ? { name, groups: person.groups } : null
+  },
+  login: async (user, password) => (people[user]?.password === password ? `token-of-${user}` : null),
+}
+
+const mirror = await startMirror({ authentication })
+t.teardown(() => mirror.close())
+const { curl, url } = mirror
+await mirror.promote('one', [await npmPackage(mirror, 'left-trim', '1.0.0')])
+
+function npmIn(name: string, token: string | undefined, files: Record<string, string>): (...args: string[]) => Promise<{ code: number; stdout: string; stderr: string }> {
+  const folder = join(mirror.folder, 'private', name)
+  mkdirSync(folder, { recursive: true })
+  for (const [path, text] of Object.entries(files)) writeFileSync(join(folder, path), text)
+  const auth = token === undefined ? '' : `//${url.slice('https://'.length)}/npm/:_authToken=${token}\n`
+  writeFileSync(join(folder, '.npmrc'), `registry=${url}/npm/\ncafile=${mirror.caFile}\ncache=${join(folder, '.cache')}\naudit=false\nfund=false\nupdate-notifier=false\nfetch-retries=0\n${auth}`)
+  return async (...args) => {
+    const { code, stdout, stderr } = await runProgram('npm', { args, cwd: folder, env: clientEnvironment(folder), accept: [0, 1] })
+    return { code, stdout: stdout.toString('utf8'), stderr }
+  }
+}
+const source = (version: string) => ({ 'package.json': JSON.stringify({ name: '@site/tool', version, description: 'ours', main: 'index.js' }), 'index.js': `module.exports = '${version}'\n` })
+
+await t.test('npm publishes into @site, knows who it is, and another installs it', async t => {
+  const npm = npmIn('publisher', 'token-of-ana', source('1.0.0'))
+  t.equal((await npm('whoami')).stdout.trim(), 'ana')
+  const published = await npm('publish')
+  t.equal(published.code, 0, published.stderr)
+  const user = npmIn('user', undefined, { 'package.json': JSON.stringify({ name: 'user', version: '1.0.0', dependencies: { '@site/tool': '1.0.0', 'left-trim': '1.0.0' } }) })
+  const installed = await user('install')
+  t.equal(installed.code, 0, installed.stderr)
+  t.equal((await user('dist-tag', 'ls', '@site/tool')).stdout.trim(), 'latest: 1.0.0')
+  t.match((await user('search', '@site/tool')).stdout, /@site\/tool/)
+})
+
+await t.test('the packument names this appliance, whatever the client claims', async t => {
+  const answer = await curl('--header', 'X-Forwarded-Host: evil.invalid', '--header', 'Host: evil.invalid', '--header', 'X-Forwarded-Proto: http', `${url}/npm/@site%2ftool`)
+  const packument = JSON.parse(answer.body.toString()) as { versions: Record<string, { dist: { tarball: string } }> }
+  t.equal(packument.versions['1.0.0']!.dist.tarball, `${url}/npm/@site/tool/-/tool-1.0.0.tgz`)
+})
+
+await t.test('without a right, and outside @site, nothing is published', async t => {
+  t.equal((await npmIn('viewer', 'token-of-vic', source('2.0.0'))('publish')).code, 1)
+  t.equal((await npmIn('nobody', undefined, source('2.0.0'))('publish')).code, 1)
+  t.equal((await npmIn('stranger', 'token-of-eve', source('2.0.0'))('publish')).code, 1)
+  t.equal((await npmIn('outside', 'token-of-ana', { 'package.json': JSON.stringify({ name: 'left-trim', version: '9.0.0' }) })('publish')).code, 1)
+  t.same(Object.keys((JSON.parse((await curl(`${url}/npm/@site%2ftool`)).body.toString()) as { versions: object }).versions), ['1.0.0'])
+  t.equal((await curl(`${url}/npm/left-trim`)).body.toString().includes('9.0.0'), false)
+})
+
+await t.test('a login gives a token of the appliance, and only for the right password', async t => {
+  const login = (name: string, password: string) => curl('--request', 'PUT', '--header', 'Content-Type: application/json', '--data', JSON.stringify({ name, password }), `${url}/npm/-/user/org.couchdb.user:${name}`)
+  const good = await login('ana', 'pass word')
+  t.same([good.status, (JSON.parse(good.body.toString()) as { token: string }).token], [201, 'token-of-ana'])
+  t.equal((await login('ana', 'wrong')).status, 401)
+  t.equal((await login('newcomer', 'x')).status, 401, 'nobody makes an account')
+})
+
+await t.test('a plugin that does not load stops the start', async t => {
+  const plugins = t.testdir({ 'verdaccio-drydock': { 'package.json': '{"main":"./index.js"}', 'index.js': 'throw new TypeError("broken")' } })
+  for (const folder of [plugins, t.testdirName]) {
+    await t.rejects(startPrivateRegistry({ dataDir: join(mirror.folder, 'other'), publicUrl: url, authentication, plugins: folder }), { code: 'DD-MIRROR-006' })
+  }
+})
