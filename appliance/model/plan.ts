@@ -10,10 +10,12 @@ export type PlannedRevision = {
   fence: number
   spec: PoolSpec
   specDigest: string | null
+  /** The operation that made it the target; its events carry it. */
+  operation: string | null
   image: Digest
   layers: readonly string[]
   verifyCount: number
-  /** Other revisions whose nodes are the same as this one's (image, hardware, labels): after a change of size or a rollback their nodes stay. */
+  /** Other revisions whose nodes are the same as this one's (image, hardware, labels): after a rollback those that are left stay. */
   alike: readonly number[]
   /** It was found to be bad: nothing more is built of it. */
   failed: boolean
@@ -32,7 +34,7 @@ export type PlanInput = {
   lastHealthy: number | null
   /** Without those that are `gone`. */
   nodes: readonly NodeRecord[]
-  /** Nodes of the target's fence that failed and are gone. */
+  /** Nodes of the target's revision and fence that failed and are gone. */
   failures: readonly { at: number; failure: string }[]
   /** Failures before this do not count against the target: a person resumed the pool. */
   failuresSince: number
@@ -61,6 +63,8 @@ export type Step =
   | { kind: 'destroy-vm'; node: string; hypervisor: string; ownership: Ownership; reason: string }
   | { kind: 'set-phase'; node: string; phase: NodeRecord['phase']; failure?: string }
   | { kind: 'declare-healthy'; revision: number; nodes: number }
+  /** A pool that is being deleted has neither node nor machine left. */
+  | { kind: 'declare-empty' }
   | { kind: 'fail-rollout'; revision: number; reason: string; rollbackTo: number | null }
 
 /** A step that is held back, and what it waits for, in words. */

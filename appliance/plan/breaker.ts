@@ -8,7 +8,7 @@ type Failure = { at: number; failure: string }
 
 /** Failures of the target's nodes that speak about the image, oldest first. What a person resumed over is forgiven. */
 export function failuresOf(input: PlanInput, target: PlannedRevision): Failure[] {
-  const standing = input.nodes.flatMap(node => (node.fence === target.fence && node.failure !== null ? [{ at: node.failedAt ?? node.phaseSince, failure: node.failure }] : []))
+  const standing = input.nodes.flatMap(node => (node.fence === target.fence && node.revision === target.revision && node.failure !== null ? [{ at: node.failedAt ?? node.phaseSince, failure: node.failure }] : []))
   return [...input.failures, ...standing].filter(({ at, failure }) => at >= input.failuresSince && !failure.startsWith(LOST)).toSorted((a, b) => a.at - b.at)
 }
 

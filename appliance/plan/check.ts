@@ -25,6 +25,9 @@ export function check(plan: Plan, input: PlanInput): void {
     if (step.kind === 'resume-node' && recordOf(step.node, world).failure !== null) refuse('DD-POOL-105', `expected a failed node to end, found ${step.node} resumed`)
     if (step.kind === 'fail-rollout' && step.rollbackTo === step.revision) refuse('DD-POOL-105', `expected a rollback to another revision, found ${step.revision}`)
     if (step.kind === 'declare-healthy') allReady(step, input, world)
+    if (step.kind === 'declare-empty' && (!input.deleting || input.nodes.length > 0 || input.hypervisors.some(one => !one.reachable))) {
+      refuse('DD-POOL-105', `expected a deleted pool without nodes, found ${input.nodes.length} or a hypervisor that does not answer`)
+    }
   }
   withinSurge(plan, input, world)
   aboveFloor(plan, input, world)

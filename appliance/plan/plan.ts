@@ -33,7 +33,10 @@ type Decision = { steps: Step[]; waits: Wait[]; fates: Map<string, Fate> }
 
 function decide(input: PlanInput, seen: SeenPool): Decision {
   const orphans = adoptions(input, seen)
-  if (input.deleting) return { ...orphans, fates: new Map(seen.nodes.map(node => [node.record.name, { is: 'end', reason: 'the pool is being deleted' }])) }
+  if (input.deleting) {
+    const steps: Step[] = isEmpty(input, seen) ? [{ kind: 'declare-empty' }] : orphans.steps
+    return { steps, waits: orphans.waits, fates: new Map(seen.nodes.map(node => [node.record.name, { is: 'end', reason: 'the pool is being deleted' }])) }
+  }
   const { target } = input
   if (target === null) return { ...orphans, fates: new Map() }
   if (target.failed) return { steps: orphans.steps, waits: [...orphans.waits, { node: null, on: `a person: revision ${target.revision} failed` }], fates: plannedToEnd(seen) }
@@ -69,6 +72,11 @@ function rollOut(input: PlanInput, target: PlannedRevision, seen: SeenPool, orph
 function isHealthy(input: PlanInput, target: PlannedRevision, seen: SeenPool): boolean {
   if (input.lastHealthy === target.revision || input.ci === null || seen.orphans.length > 0) return false
   return seen.nodes.length === target.spec.size && seen.nodes.every(node => node.current && node.ready)
+}
+
+/** Nothing is left, and every hypervisor was asked: one that does not answer may still hold a machine. */
+function isEmpty(input: PlanInput, seen: SeenPool): boolean {
+  return seen.nodes.length === 0 && seen.orphans.length === 0 && input.hypervisors.every(hypervisor => hypervisor.reachable)
 }
 
 /** Machines of ours whose record is gone or never was: they get one and end by it. One with a higher fence is not ours to judge. */

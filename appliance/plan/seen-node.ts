@@ -74,7 +74,7 @@ function seeNode(record: NodeRecord, vm: ObservedVm | null, reachable: boolean, 
 
 function isCurrent(record: NodeRecord, target: PlannedRevision): boolean {
   if (!target.spec.hypervisors.includes(record.hypervisor)) return false
-  return (record.fence === target.fence && record.revision === target.revision) || target.alike.includes(record.revision)
+  return record.fence === target.fence || target.alike.includes(record.revision)
 }
 
 function machineState(record: NodeRecord, vm: ObservedVm | null, reachable: boolean, now: number): SeenNode['machine'] {

@@ -8,4 +8,5 @@ export const PLAN_ERRORS = {
   'DD-POOL-104': { exit: 1, http: 500, retryable: true, story: 'A plan wanted to take ready nodes away below size − maxUnavailable. The whole plan was refused; nothing was done.' },
   'DD-POOL-105': { exit: 1, http: 500, retryable: true, story: 'A plan held steps that contradict each other, the phase of their node, or a pause. The whole plan was refused; nothing was done.' },
   'DD-POOL-106': { exit: 2, http: 422, retryable: false, story: 'The rollout of a pool asks for what this version does not do: the strategy `switch`, or neither surge nor unavailability, with which nothing could ever be replaced.' },
+  'DD-POOL-107': { exit: 1, http: 500, retryable: true, story: 'A node’s hypervisor or CI server is not connected any more. Nothing is done to the node until it is connected again.' },
 } as const satisfies Record<string, ErrorEntry>
