@@ -79,7 +79,11 @@ function registerRoutes(api: FastifyInstance, services: Services): void {
     }
   })
   api.setSerializerCompiler(() => answer => JSON.stringify(answer))
-  api.addContentTypeParser('application/octet-stream', (_request, payload, done) => done(null, payload))
+  api.removeContentTypeParser('text/plain')
+  api.addContentTypeParser('application/octet-stream', (request, payload, done) => {
+    if (request.routeOptions.config.row?.bytes === true) done(null, payload)
+    else done(new DrydockError('DD-CLI-011', 'expected a JSON document at this address, found bytes', 'send application/json'))
+  })
   for (const row of routeTable(services)) registerRoute(api, services, row)
 }
 
@@ -132,6 +136,7 @@ function publicRoutes(root: FastifyInstance, services: Services): void {
     return reply.code(readiness.ready ? 200 : 503).send(readiness)
   })
   root.get('/ca.pem', hidden, (_request, reply) => reply.type('application/x-pem-file').send(services.caPem))
+  root.get('/appliance.asc', hidden, (_request, reply) => reply.type('application/pgp-keys').send(services.signingKey))
   root.get('/metrics', hidden, async (_request, reply) => reply.type(services.metrics.contentType).send(await services.metrics.metrics()))
 }
 

@@ -16,7 +16,7 @@ export const SECURITY_HEADERS = {
 } as const
 
 /** Addresses that are never a page of the console, so a wrong one among them is told to the program that asked. */
-const NOT_PAGES = /^\/(api|npm|pypi|apt|files|go|cargo|maven|nuget|v2|g|agent|assets|openapi\.json|metrics|healthz|readyz|ca\.pem)(\/|$)/
+const NOT_PAGES = /^\/(api|npm|pypi|apt|files|go|cargo|maven|nuget|v2|g|agent|assets|openapi\.json|metrics|healthz|readyz|ca\.pem|appliance\.asc)(\/|$)/
 
 const NOT_BUILT = '<!doctype html><meta charset="utf-8"><title>Drydock</title><p>The appliance is up; the console is not built. Run <code>npm run build</code> in the checkout, then load this page again.</p>'
 

@@ -1,3 +1,4 @@
+import { SECURITY_HEADERS } from './console.ts'
 import type { Ask } from './route.ts'
 import type { Services } from './services.ts'
 
@@ -26,7 +27,7 @@ export function streamEvents(services: Services, query: { after?: number; subjec
     response.writeHead(503, { 'retry-after': '5' }).end()
     return
   }
-  response.writeHead(200, { ...(reply.getHeaders() as Record<string, string>), 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
+  response.writeHead(200, { ...SECURITY_HEADERS, 'content-type': 'text/event-stream', 'cache-control': 'no-store', 'x-accel-buffering': 'no' })
   response.write(': drydock events\n\n')
 
   let stopEvents = (): void => undefined

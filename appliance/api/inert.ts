@@ -7,7 +7,7 @@ import type { Services } from './services.ts'
 /** Services that hold nothing and do nothing: enough to build the server for its OpenAPI document, without a data folder. */
 export function inertServices(version: string): Services {
   return {
-    siteId: 'none', version, clock: wallClock, log: silentLog, caPem: '', metrics: new Registry(), consoleFolder: '/nonexistent',
+    siteId: 'none', version, clock: wallClock, log: silentLog, caPem: '', signingKey: '', metrics: new Registry(), consoleFolder: '/nonexistent',
     identity: absent(), audit: absent(), events: absent(), pools: absent(), imports: absent(), operations: absent(), nodes: absent(), images: absent(), catalogue: absent(), connections: absent(),
     console: () => Promise.reject(nothing()),
     trust: () => {

@@ -22,6 +22,8 @@ export type Services = {
   log: Log
   /** The CA's certificate, PEM. */
   caPem: string
+  /** The appliance's OpenPGP public key, armored: what receipts and audit heads are verified with. */
+  signingKey: string
   identity: Identity
   audit: Pick<AuditLog, 'record' | 'list' | 'export'>
   events: Pick<EventLog, 'list' | 'subscribe' | 'last'>
