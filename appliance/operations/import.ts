@@ -1,0 +1,214 @@
+import type { Finding, ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import type { Json } from '../../bundles/format/json.ts'
+import type { Clock } from '../core/clock.ts'
+import { digestOf } from '../core/digest.ts'
+import { asDrydockError, DrydockError } from '../core/error.ts'
+import { ERRORS } from '../core/errors/table.ts'
+import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
+import type { OperationContext, OperationKind, Operations } from './operation-kind.ts'
+
+export type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
+
+/** The steps over one import's staging folder; importer/stage implements them. Each may be run again after a kill. */
+export interface ImportSteps {
+  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[] }>
+  missing(id: string): Promise<string[]>
+  stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number }>
+  scan(id: string, work: Work): Promise<Finding[]>
+  promote(id: string): Promise<{ generation: number }>
+  raiseMark(id: string): Promise<void>
+  receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<SignedReceipt>
+  clean(id: string): Promise<void>
+}
+
+/** What was submitted: `import` is null for a new one and the id of a failed one that is taken up again. */
+export type ImportParams = {
+  import: string | null
+  source: string
+  /** An upload of ours, to be deleted at the end; otherwise a path under the media roots, to be left alone. */
+  upload: boolean
+  fileName: string
+  /** A person has seen the preflight already. */
+  proceed: boolean
+}
+
+export type ImportDeps = {
+  steps: ImportSteps
+  ledger: ImportLedger
+  operations: Pick<Operations, 'signal' | 'get'>
+  clock: Clock
+  /** The real path of a bundle under the media roots. @throws DD-IMPORT-013 */
+  resolveMedia: (path: string) => Promise<string>
+  /** Deletes an upload and its folder. */
+  discardUpload: (source: string) => Promise<void>
+}
+
+/** The answer to what an import waits for. */
+export type Decision = { go: true } | { reject: string; by: string }
+
+export const IMPORT_KIND = 'import'
+
+/**
+ *   found → verifying → refused | parked | verified →(proceed) staging → scanned → awaiting-approval →(approval) promoting → imported
+ * Every state is written inside the step that reaches it, so that a run after a kill does not tell an earlier one again.
+ */
+export function importOperation(deps: ImportDeps): OperationKind<ImportParams> {
+  return {
+    kind: IMPORT_KIND,
+    subject: params => `import:${params.fileName}`,
+    async run(context, params) {
+      const id = params.import ?? context.id
+      try {
+        return await runImport(deps, context, params, id)
+      } catch (failure) {
+        await ended(deps, context, params, id, failure)
+        throw failure
+      }
+    },
+  }
+}
+
+async function runImport(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string): Promise<Json> {
+  const { steps } = deps
+  const move = (state: ImportState, change: Partial<ImportRecord> = {}): ImportRecord => deps.ledger.update(id, { state, updatedAt: deps.clock.now().toISOString(), ...change })
+
+  const source = await context.step('found', async () => {
+    deps.ledger.create(newRecord(id, context, params, deps.clock), params)
+    move('verifying', { operation: context.id, error: null })
+    return params.upload ? params.source : await deps.resolveMedia(params.source)
+  })
+  context.emit({ type: 'import.found', subject: `import:${params.fileName}`, fields: { bundle: params.fileName, by: context.actor } })
+
+  const { preflight, missing } = await context.step('verify', async () => {
+    const before = deps.ledger.get(id)
+    const verified = await steps.verify(id, source)
+    const same = before?.preflight?.manifest === verified.preflight.manifest
+    move(verified.missing.length > 0 ? 'parked' : 'verified', {
+      preflight: verified.preflight, sequence: verified.preflight.sequence, missing: verified.missing, approvalsNeeded: verified.approvals,
+      // Who agreed, agreed to these bytes.
+      approvals: same ? (before?.approvals ?? []) : [],
+    })
+    return { preflight: verified.preflight, missing: verified.missing }
+  })
+  const subject = `import:${preflight.sequence}`
+  context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
+
+  await parkedUntilComplete(deps, context, id, missing, move)
+  if (!params.proceed) decide(await context.waitFor<Decision>('proceed'))
+
+  await context.step('stage', async () => {
+    move('staging')
+    return await steps.stage(id, source, work(deps, context, 'stage', 'bytes'))
+  })
+
+  const blockers = await context.step('scan', async () => {
+    const findings = await steps.scan(id, work(deps, context, 'scan', 'items'))
+    const stops = findings.filter(finding => finding.severity === 'blocker')
+    move('scanned', { preflight: { ...preflight, findings: [...preflight.findings.filter(finding => finding.code === 'sequence-jump'), ...findings] } })
+    move(stops.length > 0 ? 'quarantined' : 'awaiting-approval')
+    return stops.map(finding => `${finding.item}: ${finding.text}`)
+  })
+  if (blockers.length > 0) {
+    decide(await context.waitFor<Decision>('quarantine'))
+    throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length} (${blockers[0]})`, 'have the sender correct the bundle')
+  }
+
+  const agreed = await context.step('approvals', async () => isApproved(deps.ledger.get(id)))
+  if (!agreed) decide(await context.waitFor<Decision>('approval'))
+
+  const { generation } = await context.step('promote', async () => {
+    move('promoting')
+    return await steps.promote(id)
+  })
+  await context.step('mark', async () => {
+    await steps.raiseMark(id)
+    return true
+  })
+  await context.step('receipt', async () => {
+    const record = deps.ledger.get(id)!
+    const signed = await steps.receipt(id, { generation, preflight, submittedBy: record.submittedBy, approvedBy: record.approvals.map(({ user }) => user) })
+    deps.ledger.keepReceipt(id, signed)
+    move('imported', { generation, receipt: digestOf(signed.receipt), missing: [] })
+    return digestOf(signed.receipt)
+  })
+  context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
+  await context.step('clean', async () => {
+    await steps.clean(id)
+    if (params.upload) await deps.discardUpload(params.source)
+    wakeParked(deps)
+    return true
+  })
+  return { import: id, generation }
+}
+
+/** A delta waits until what it stands on is here; every import that ends well wakes it to look again. */
+async function parkedUntilComplete(deps: ImportDeps, context: OperationContext, id: string, first: string[], move: (state: ImportState, change?: Partial<ImportRecord>) => ImportRecord): Promise<void> {
+  let missing = first
+  for (let round = 1; missing.length > 0; round++) {
+    decide(await context.waitFor<Decision>(`blobs-${round}`))
+    missing = await context.step(`missing-${round}`, async () => {
+      const still = await deps.steps.missing(id)
+      move(still.length > 0 ? 'parked' : 'verified', { missing: still })
+      return still
+    })
+  }
+}
+
+function wakeParked(deps: ImportDeps): void {
+  for (const record of deps.ledger.list()) {
+    if (record.state !== 'parked') continue
+    const waitingOn = deps.operations.get(record.operation)?.waitingOn
+    if (waitingOn?.startsWith('blobs-') === true) deps.operations.signal(record.operation, waitingOn, { go: true })
+  }
+}
+
+/** @throws DD-IMPORT-008 when a person said no */
+function decide(decision: Decision): void {
+  if ('go' in decision) return
+  throw new DrydockError('DD-IMPORT-008', `expected approval, found it rejected by ${decision.by}: ${decision.reject}`, 'talk to who rejected it; the bundle itself is unchanged')
+}
+
+export function isApproved(record: ImportRecord | undefined): boolean {
+  return record !== undefined && record.approvals.length >= record.approvalsNeeded
+}
+
+/** The record of an import whose run failed: the state says who or what ended it. What was staged is not kept; a failed one keeps its upload. */
+async function ended(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, failure: unknown): Promise<void> {
+  const error = asDrydockError(failure)
+  const state = endState(error, context.signal.aborted)
+  const record = deps.ledger.get(id)
+  // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
+  if (record === undefined || record.state === 'imported') return
+  deps.ledger.update(id, { state, error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null, updatedAt: deps.clock.now().toISOString() })
+  if (state === 'refused' || state === 'rejected') {
+    context.emit({ type: `import.${state}`, subject: `import:${record.sequence ?? params.fileName}`, fields: { bundle: params.fileName, code: error.code, message: error.message } })
+  }
+  if (state === 'failed') return
+  await deps.steps.clean(id)
+  if (params.upload) await deps.discardUpload(params.source)
+}
+
+function endState(error: DrydockError, cancelled: boolean): ImportState {
+  if (error.code === 'DD-IMPORT-008') return 'rejected'
+  if (cancelled) return 'cancelled'
+  return ERRORS[error.code].exit === 3 && !error.retryable ? 'refused' : 'failed'
+}
+
+function work(deps: ImportDeps, context: OperationContext, phase: string, unit: string): Work {
+  const began = deps.clock.now().getTime()
+  return {
+    signal: context.signal,
+    progress(done, total) {
+      const seconds = (deps.clock.now().getTime() - began) / 1000
+      context.progress({ phase, done, total, unit, etaSeconds: done === 0 || seconds < 1 ? null : Math.ceil((seconds / done) * (total - done)) })
+    },
+  }
+}
+
+export function newRecord(id: string, by: { id: string; actor: string }, params: Pick<ImportParams, 'fileName'>, clock: Clock): ImportRecord {
+  const at = clock.now().toISOString()
+  return {
+    id, operation: by.id, state: 'found', source: params.fileName, submittedBy: by.actor, at, updatedAt: at, sequence: null, preflight: null,
+    approvals: [], approvalsNeeded: 1, missing: [], generation: null, receipt: null, error: null, reason: null,
+  }
+}

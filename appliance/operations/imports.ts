@@ -1,0 +1,151 @@
+import { createHash } from 'node:crypto'
+import { rm, statfs } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { ImportRecord } from '../../bundles/format/import-record.ts'
+import type { Clock } from '../core/clock.ts'
+import { ensureFolder, openDurable } from '../core/durable-file.ts'
+import { DrydockError } from '../core/error.ts'
+import type { Operation } from '../model/operation.ts'
+import type { Imports, Request } from '../model/use-cases.ts'
+import { importOperation, isApproved, newRecord, type Decision, type ImportParams, type ImportSteps } from './import.ts'
+import type { ImportLedger } from './import-ledger.ts'
+import type { Operations } from './operation-kind.ts'
+
+/** What an upload leaves free, so that it cannot stop the audit log or a state write. */
+const FREE_BYTES = 128 * 1024 * 1024
+const LOOK_EVERY_BYTES = 16 * 1024 * 1024
+
+export type ImportsDeps = {
+  operations: Operations
+  /** createImporter(…) of importer/stage */
+  steps: ImportSteps
+  ledger: ImportLedger
+  clock: Clock
+  /** DATA/staging */
+  stagingDir: string
+  /** resolveMedia of importer/media over the configured roots. @throws DD-IMPORT-013 */
+  resolveMedia: (path: string) => Promise<string>
+}
+
+export function createImports(deps: ImportsDeps): Imports {
+  const { operations, ledger } = deps
+  const kind = importOperation({ ...deps, discardUpload: source => discardUpload(deps.stagingDir, source) })
+  operations.register(kind)
+
+  function find(id: string): ImportRecord {
+    const record = ledger.get(id) ?? bySequence(ledger.list(), id)
+    if (record === undefined) throw new DrydockError('DD-IMPORT-002', `expected an import of id or sequence ${JSON.stringify(id)}, found none`, 'list them: drydock import list')
+    return record
+  }
+
+  function submit(params: ImportParams, request: Request): Operation {
+    const operation = operations.submit(kind, params, request)
+    ledger.create(newRecord(params.import ?? operation.id, operation, params, deps.clock), params)
+    return operation
+  }
+
+  function answer(record: ImportRecord, waitingOn: string, decision: Decision): void {
+    operations.signal(record.operation, waitingOn, decision)
+  }
+
+  return {
+    list: () => ledger.list(),
+    get: find,
+    submitPath: (path, request) => submit({ import: null, source: path, upload: false, fileName: basename(path), proceed: false }, request),
+    async submitStream(body, fileName, request) {
+      const name = /^[A-Za-z0-9._-]{1,128}$/.test(fileName) && !fileName.startsWith('.') ? fileName : 'upload.drydock'
+      // One request, one file, however often it is repeated.
+      const folder = join(uploadsIn(deps.stagingDir), createHash('sha256').update(`${request.actor}\0${request.idempotencyKey}`).digest('hex').slice(0, 32))
+      const source = join(folder, name)
+      await ensureFolder(folder, 0o700)
+      await receive(body, source)
+      return submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
+    },
+    async proceed(id) {
+      const record = find(id)
+      if (record.state !== 'verified') throw wrongState(record, 'verified', 'go on with')
+      answer(record, 'proceed', { go: true })
+    },
+    async approve(id, actor) {
+      const record = find(id)
+      if (record.state !== 'awaiting-approval') throw wrongState(record, 'awaiting-approval', 'approve')
+      if (actor === record.submittedBy) throw new DrydockError('DD-IMPORT-007', `expected an approver other than ${actor}, who submitted it, found the same person`, 'ask another person with the approver role')
+      const known = record.approvals.some(({ user }) => user === actor)
+      if (known && !isApproved(record)) throw new DrydockError('DD-IMPORT-007', `expected another approver beside ${actor}, found the same person again`, `${record.approvalsNeeded} different people must approve this import`)
+      const next = known ? record : ledger.update(record.id, { approvals: [...record.approvals, { user: actor, at: deps.clock.now().toISOString() }] })
+      if (isApproved(next)) answer(next, 'approval', { go: true })
+      return next
+    },
+    async reject(id, reason, actor) {
+      const record = find(id)
+      const waitingOn = waitOf(record) ?? operations.get(record.operation)?.waitingOn ?? undefined
+      if (waitingOn === undefined) throw wrongState(record, 'waiting for a person', 'reject')
+      answer(record, waitingOn, { reject: reason, by: actor })
+      await operations.settled(record.operation)
+      return find(record.id)
+    },
+    resume(id, request) {
+      const record = find(id)
+      if (record.state !== 'failed') throw wrongState(record, 'failed', 'resume')
+      return submit({ ...ledger.submission(record.id), import: record.id, proceed: record.preflight !== null }, request)
+    },
+    receipt(id) {
+      const record = find(id)
+      const signed = ledger.receipt(record.id)
+      if (signed === undefined) throw new DrydockError('DD-IMPORT-014', `expected a receipt of import ${record.sequence ?? record.id}, found it ${record.state}`, 'the receipt is made when the import is done: drydock import show')
+      return signed
+    },
+  }
+}
+
+function uploadsIn(stagingDir: string): string {
+  return join(stagingDir, 'uploads')
+}
+
+/** Deletes an upload with the folder that was made for it; never anything else. */
+async function discardUpload(stagingDir: string, source: string): Promise<void> {
+  const folder = dirname(source)
+  if (dirname(folder) === uploadsIn(stagingDir)) await rm(folder, { recursive: true, force: true })
+}
+
+/** Where what people are asked is answered. */
+function waitOf(record: ImportRecord): string | undefined {
+  if (record.state === 'verified') return 'proceed'
+  if (record.state === 'quarantined') return 'quarantine'
+  return record.state === 'awaiting-approval' ? 'approval' : undefined
+}
+
+/** Of several with one sequence (refused twice, then imported) the one that still lives, else the newest. */
+function bySequence(records: ImportRecord[], text: string): ImportRecord | undefined {
+  const same = records.filter(record => record.sequence !== null && String(record.sequence) === text)
+  return same.find(record => !['refused', 'rejected', 'cancelled', 'failed'].includes(record.state)) ?? same[0]
+}
+
+function wrongState(record: ImportRecord, wanted: string, what: string): DrydockError {
+  return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted}, found ${record.sequence ?? record.id} ${record.state}`, `there is nothing to ${what}: drydock import show ${record.sequence ?? record.id}`)
+}
+
+async function receive(body: AsyncIterable<Uint8Array>, path: string): Promise<void> {
+  const file = await openDurable(path)
+  let unlooked = LOOK_EVERY_BYTES
+  try {
+    for await (const chunk of body) {
+      unlooked += chunk.length
+      if (unlooked >= LOOK_EVERY_BYTES) {
+        await checkFree(dirname(path))
+        unlooked = 0
+      }
+      await file.write(chunk)
+    }
+    await file.commit()
+  } finally {
+    await file.discard()
+  }
+}
+
+async function checkFree(folder: string): Promise<void> {
+  const disk = await statfs(folder)
+  const free = disk.bavail * disk.bsize
+  if (free >= FREE_BYTES) return
+  throw new DrydockError('DD-IMPORT-012', `expected ${FREE_BYTES} bytes to stay free during the upload, found ${free}`, 'free space on the data volume, or put the bundle on media under a media root')
+}

@@ -1,0 +1,45 @@
+import type { Finding } from '../../bundles/format/import-record.ts'
+import { itemKey, type Item } from '../../bundles/format/item.ts'
+import type { CatalogueView } from '../../mirror/store/format.ts'
+
+export type FindingPolicy = {
+  /** Names that belong to this site; a bundle that brings one of them would shadow it. A trailing `*` stands for anything. */
+  internalNames: readonly string[]
+  /** Whether the catalogue can hold both: a release that only gets another file is not a conflict. */
+  canStandBeside: (before: Item, after: Item) => boolean
+}
+
+/**
+ * What policy says about items, from what is known of them.
+ * @param claimed true before the bytes are here: then install scripts are only what the sender says
+ */
+export function findingsOf(items: readonly Item[], view: CatalogueView, policy: FindingPolicy, claimed: boolean): Finding[] {
+  return items.flatMap(item => [...otherBytes(item, view, policy), ...installScripts(item, claimed), ...shadows(item, policy)])
+}
+
+function otherBytes(item: Item, view: CatalogueView, policy: FindingPolicy): Finding[] {
+  const before = view.find(item.kind, item.name).find(other => itemKey(other) === itemKey(item))
+  if (before === undefined || sameBlobs(before, item) || policy.canStandBeside(before, item)) return []
+  return [{ severity: 'blocker', code: 'same-version-other-bytes', item: itemKey(item), text: `${item.name} ${item.version} is here with other bytes; a version never changes its meaning`, claimed: false }]
+}
+
+function installScripts(item: Item, claimed: boolean): Finding[] {
+  if (item.kind !== 'npm') return []
+  const manifest = item.metadata['manifest']
+  if (typeof manifest !== 'object' || manifest === null) return []
+  const { hasInstallScript, scripts } = manifest as { hasInstallScript?: unknown; scripts?: unknown }
+  const names = typeof scripts === 'object' && scripts !== null ? Object.keys(scripts) : []
+  if (hasInstallScript !== true && !['preinstall', 'install', 'postinstall'].some(name => names.includes(name))) return []
+  return [{ severity: 'note', code: 'install-script', item: itemKey(item), text: `${item.name} ${item.version} runs a script when it is installed`, claimed }]
+}
+
+function shadows(item: Item, policy: FindingPolicy): Finding[] {
+  const hit = policy.internalNames.find(name => (name.endsWith('*') ? item.name.startsWith(name.slice(0, -1)) : item.name === name))
+  if (hit === undefined) return []
+  return [{ severity: 'blocker', code: 'shadows-internal-name', item: itemKey(item), text: `${item.name} has a name that belongs to this site (${hit})`, claimed: false }]
+}
+
+function sameBlobs(a: Item, b: Item): boolean {
+  const digests = (item: Item): string => item.blobs.map(blob => blob.digest).toSorted().join(' ')
+  return digests(a) === digests(b)
+}

@@ -1,0 +1,168 @@
+import { statfs } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import type { Clock } from '../../appliance/core/clock.ts'
+import { digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import type { Signer } from '../../appliance/core/signer.ts'
+import { canonicalJson } from '../../bundles/format/canonical-json.ts'
+import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
+import type { Item } from '../../bundles/format/item.ts'
+import type { Manifest } from '../../bundles/format/manifest.ts'
+import { parseManifest } from '../../bundles/format/manifest-file.ts'
+import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
+import type { BlobStore } from '../../mirror/store/blobs.ts'
+import type { Catalogue } from '../../mirror/store/catalogue.ts'
+import type { MirrorFormat } from '../../mirror/store/format.ts'
+import { openVolume, unpackVolume } from '../unpack/index.ts'
+import { verifyIndex, verifyManifest, type Marks, type TrustedKeys } from '../verify/index.ts'
+import { findingsOf, type FindingPolicy } from './findings.ts'
+import { preflightOf } from './preflight.ts'
+import { receiptOf } from './receipt.ts'
+import { scanItems } from './scan.ts'
+import { stagingOf } from './staging.ts'
+
+/** Space beyond the new bytes that must stay free: for rendered indexes, the database, and the rest of the appliance. */
+const MARGIN_BYTES = 64 * 1024 * 1024
+/** What indexes and database add to the bytes that come in. */
+const OVERHEAD = 1.05
+
+export type ImporterDeps = {
+  /** DATA/staging, on the same file system as the blob store. */
+  stagingDir: string
+  site: string
+  applianceId: string
+  /** The trust that is in force now; read anew for each verification. */
+  trust: () => Promise<TrustedKeys>
+  marks: Marks
+  /** Trusted time. */
+  clock: Clock
+  blobs: BlobStore
+  catalogue: Catalogue
+  formats: readonly MirrorFormat[]
+  /** The appliance's own key, for receipts. */
+  signer: Signer
+  internalNames?: readonly string[]
+  affects?: (items: readonly Item[]) => string[]
+}
+
+type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
+
+/**
+ * The steps of one import over its staging folder. Each can be run again after a kill, and each that trusts the bundle verifies it
+ * again: between two of them may lie a weekend, a revoked key, or another bundle.
+ */
+export function createImporter(deps: ImporterDeps) {
+  const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
+  const policy: FindingPolicy = { internalNames: deps.internalNames ?? [], canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
+
+  async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
+    return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), site: deps.site, marks: deps.marks })
+  }
+
+  /** From the staging folder: what was verified when the import was found, verified once more. */
+  async function verifiedAgain(id: string): Promise<{ verified: VerifiedManifest; index: VerifiedIndex }> {
+    const head = await staging(id).readHead()
+    const verified = await verifyNow(head)
+    return { verified, index: verifyIndex(verified, head.parts) }
+  }
+
+  const missingFrom = (index: VerifiedIndex): string[] => [...index.needed].filter(([digest]) => !deps.blobs.has(digest)).map(([digest, item]) => `${item} ${digest}`)
+
+  async function freeBytes(): Promise<number> {
+    const disk = await statfs(deps.stagingDir)
+    return disk.bavail * disk.bsize
+  }
+
+  return {
+    /** Reads and judges manifest, signatures and index; no payload. */
+    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[] }> {
+      const volume = await openVolume(source)
+      try {
+        const verified = await verifyNow(volume.head)
+        const { parts } = await volume.indexParts(verified)
+        const index = verifyIndex(verified, parts)
+        await staging(id).keepHead(volume.head, parts)
+        const preflight = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes() })
+        return { preflight, approvals: verified.sequence.jump === null ? 1 : 2, missing: missingFrom(index) }
+      } finally {
+        await volume.close()
+      }
+    },
+
+    /** For a parked delta: what it still misses. */
+    async missing(id: string): Promise<string[]> {
+      return missingFrom((await verifiedAgain(id)).index)
+    },
+
+    /** One pass over the payload, read from the source that was verified. */
+    async stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number }> {
+      const volume = await openVolume(source)
+      try {
+        const kept = await staging(id).readHead()
+        if (!kept.manifest.equals(volume.head.manifest)) {
+          throw new DrydockError('DD-IMPORT-017', `expected the bundle that was verified at ${source}, found another one there`, 'import the new file by itself: `drydock import run`')
+        }
+        const verified = await verifyNow(volume.head)
+        const { parts, payloadOffset } = await volume.indexParts(verified)
+        const index = verifyIndex(verified, parts)
+        await checkSpace(index)
+        await staging(id).emptyBlobs()
+        return await unpackVolume({ verified, index, media: volume.handle.fd, payloadOffset, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
+      } finally {
+        await volume.close()
+      }
+    },
+
+    /** Claims computed again from the bytes, and what policy says now. */
+    async scan(id: string, work: Work): Promise<Finding[]> {
+      const { index } = await verifiedAgain(id)
+      const fromBytes = await scanItems(index.items, staging(id).over(deps.blobs), deps.formats, work)
+      return [...fromBytes, ...findingsOf(index.items, deps.catalogue.current(), policy, false)]
+    },
+
+    /** Blobs into the store, then one new generation for all kinds, or nothing. Idempotent by the import's id. */
+    async promote(id: string): Promise<{ generation: number }> {
+      const { index } = await verifiedAgain(id)
+      const folder = staging(id)
+      const staged = folder.over(deps.blobs)
+      await deps.blobs.adoptAll((await folder.staged()).map(digest => ({ path: staged.blobPath(digest), digest })))
+      return await deps.catalogue.promote({ operation: id, items: index.items })
+    },
+
+    /** Nothing at or below this sequence comes in again. */
+    async raiseMark(id: string): Promise<void> {
+      const { manifest, digest } = await accepted(id)
+      await deps.marks.raise(manifest.stream, { workspace: manifest.workspace, epoch: manifest.epoch, sequence: manifest.sequence, manifest: digest }, deps.clock.now())
+    },
+
+    /** The signed receipt of what is here after generation N. */
+    async receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<{ receipt: string; signature: string }> {
+      const { manifest, digest } = await accepted(id)
+      const receipt = canonicalJson(receiptOf({
+        applianceId: deps.applianceId, site: deps.site, manifest, digest, view: deps.catalogue.at(facts.generation), at: deps.clock.now().toISOString(),
+        signers: facts.preflight.signers, submittedBy: facts.submittedBy, approvedBy: facts.approvedBy,
+      }))
+      return { receipt, signature: await deps.signer.sign(Buffer.from(receipt)) }
+    },
+
+    async clean(id: string): Promise<void> {
+      await staging(id).remove()
+    },
+  }
+
+  /** After promotion: the manifest is not judged again, because a key that expires now must not leave an import half told. */
+  async function accepted(id: string): Promise<{ manifest: Manifest; digest: Digest }> {
+    const head = await staging(id).readHead()
+    return { manifest: parseManifest(head.manifest), digest: digestOf(head.manifest) }
+  }
+
+  async function checkSpace(index: VerifiedIndex): Promise<void> {
+    const bytes = index.entries.reduce((sum, entry) => sum + (deps.blobs.has(entry.digest as Digest) ? 0 : entry.size), 0)
+    const needed = Math.ceil(bytes * OVERHEAD) + MARGIN_BYTES
+    const free = await freeBytes()
+    if (free >= needed) return
+    throw new DrydockError('DD-IMPORT-012', `expected ${needed} bytes free for ${bytes} new ones, found ${free}`, 'free space on the data volume, then `drydock import resume`')
+  }
+}
+
+export type Importer = ReturnType<typeof createImporter>

@@ -1,0 +1,54 @@
+import { digestOf } from '../../appliance/core/digest.ts'
+import { canonicalJson } from '../../bundles/format/canonical-json.ts'
+import { ITEM_KINDS } from '../../bundles/format/item.ts'
+import type { Manifest } from '../../bundles/format/manifest.ts'
+import type { Receipt } from '../../bundles/format/receipt.ts'
+import type { CatalogueView } from '../../mirror/store/format.ts'
+
+export type ReceiptFacts = {
+  applianceId: string
+  site: string
+  manifest: Manifest
+  digest: string
+  view: CatalogueView
+  at: string
+  signers: readonly { fingerprint: string; name: string }[]
+  submittedBy: string
+  approvedBy: readonly string[]
+}
+
+/** What the appliance says it holds after an import: with it the sender makes the next delta, and an auditor sees who agreed. */
+export function receiptOf(facts: ReceiptFacts): Receipt {
+  const { inventory, counts } = inventoryOf(facts.view)
+  return {
+    format: 'drydock-receipt/1',
+    applianceId: facts.applianceId,
+    site: facts.site,
+    stream: facts.manifest.stream,
+    epoch: facts.manifest.epoch,
+    sequence: facts.manifest.sequence,
+    manifest: facts.digest,
+    generation: facts.view.generation,
+    at: facts.at,
+    signers: facts.signers.map(({ fingerprint, name }) => ({ fingerprint, name })),
+    submittedBy: facts.submittedBy,
+    approvedBy: [...facts.approvedBy],
+    inventoryDigest: digestOf(canonicalJson(inventory)),
+    inventory,
+    counts,
+    refused: [],
+    missing: [],
+  }
+}
+
+function inventoryOf(view: CatalogueView): { inventory: string[]; counts: Record<string, number> } {
+  const digests = new Set<string>()
+  const counts: Record<string, number> = {}
+  for (const kind of ITEM_KINDS) {
+    for (const item of view.items(kind)) {
+      counts[kind] = (counts[kind] ?? 0) + 1
+      for (const blob of item.blobs) digests.add(blob.digest)
+    }
+  }
+  return { inventory: [...digests].toSorted(), counts }
+}

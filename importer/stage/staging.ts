@@ -1,0 +1,75 @@
+import { existsSync, statSync } from 'node:fs'
+import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { digestFromHex, digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import { MANIFEST_NAME, SIGNATURES_NAME } from '../../bundles/format/manifest-file.ts'
+import type { BlobStore } from '../../mirror/store/blobs.ts'
+
+/**
+ *     staging/<import>/head/manifest.json, manifest.json.asc, index-0 …   what was verified, as it was read
+ *     staging/<import>/blobs/<hex>                                        payload that is not in the store yet
+ */
+export type Staging = {
+  readonly blobFolder: string
+  keepHead(head: { manifest: Uint8Array; signatures: string }, parts: readonly Uint8Array[]): Promise<void>
+  readHead(): Promise<{ manifest: Buffer; signatures: string; parts: Buffer[] }>
+  /** Empty again: a run that was cut off may have left files whose bytes never reached the disk. */
+  emptyBlobs(): Promise<void>
+  staged(): Promise<Digest[]>
+  /** The store with what is staged laid over it, for those who look into items before they are promoted. */
+  over(store: BlobStore): BlobStore
+  remove(): Promise<void>
+}
+
+export function stagingOf(folder: string): Staging {
+  const head = join(folder, 'head')
+  const blobs = join(folder, 'blobs')
+  const pathOf = (digest: Digest): string => join(blobs, hexOf(digest))
+  return {
+    blobFolder: blobs,
+    async keepHead({ manifest, signatures }, parts) {
+      await rm(head, { recursive: true, force: true })
+      await ensureFolder(head, 0o700)
+      for (const [k, bytes] of parts.entries()) await writeDurably(join(head, `index-${k}`), bytes)
+      await writeDurably(join(head, SIGNATURES_NAME), Buffer.from(signatures, 'latin1'))
+      await writeDurably(join(head, MANIFEST_NAME), manifest)
+    },
+    async readHead() {
+      const names = (await readdir(head)).filter(name => name.startsWith('index-')).toSorted((a, b) => Number(a.slice(6)) - Number(b.slice(6)))
+      return {
+        manifest: await readFile(join(head, MANIFEST_NAME)),
+        signatures: await readFile(join(head, SIGNATURES_NAME), 'latin1'),
+        parts: await Promise.all(names.map(name => readFile(join(head, name)))),
+      }
+    },
+    async emptyBlobs() {
+      await rm(blobs, { recursive: true, force: true })
+      await mkdir(blobs, { recursive: true, mode: 0o700 })
+    },
+    async staged() {
+      return (await readdir(blobs)).map(digestFromHex)
+    },
+    over: store => overlay(store, pathOf),
+    remove: () => rm(folder, { recursive: true, force: true }),
+  }
+}
+
+/** Only what validation asks for is answered from staging; nothing can be put into the store this way. */
+function overlay(store: BlobStore, pathOf: (digest: Digest) => string): BlobStore {
+  const has = (digest: Digest): boolean => existsSync(pathOf(digest))
+  return {
+    ...store,
+    blobPath: digest => (has(digest) ? pathOf(digest) : store.blobPath(digest)),
+    has: digest => has(digest) || store.has(digest),
+    size: digest => statSync(pathOf(digest), { throwIfNoEntry: false })?.size ?? store.size(digest),
+    open: digest => (has(digest) ? open(pathOf(digest), 'r') : store.open(digest)),
+    async read(digest) {
+      if (!has(digest)) return await store.read(digest)
+      const bytes = await readFile(pathOf(digest))
+      if (digestOf(bytes) === digest) return bytes
+      throw new DrydockError('DD-CORE-005', `expected the staged bytes of ${digest}, found others`, 'the disk or somebody changed them: run the import again')
+    },
+  }
+}

@@ -1,0 +1,32 @@
+import type { ImportState } from '../../bundles/format/import-record.ts'
+
+/**
+ *   found → verifying → refused | parked | verified → staging → scanned → awaiting-approval → promoting → imported
+ *   from staging and scanned also → quarantined; by people → rejected, cancelled; by faults → failed, and with `import resume` from failed → verifying
+ */
+export const TRANSITIONS = {
+  found: ['verifying', 'cancelled', 'failed', 'refused'],
+  verifying: ['verified', 'parked', 'refused', 'cancelled', 'failed'],
+  parked: ['verifying', 'verified', 'refused', 'rejected', 'cancelled', 'failed'],
+  verified: ['staging', 'refused', 'rejected', 'cancelled', 'failed'],
+  staging: ['scanned', 'quarantined', 'refused', 'cancelled', 'failed'],
+  scanned: ['awaiting-approval', 'quarantined', 'cancelled', 'failed'],
+  quarantined: ['rejected', 'cancelled', 'failed'],
+  'awaiting-approval': ['promoting', 'refused', 'rejected', 'cancelled', 'failed'],
+  promoting: ['imported', 'refused', 'cancelled', 'failed'],
+  imported: [],
+  refused: [],
+  rejected: [],
+  cancelled: [],
+  failed: ['verifying'],
+} as const satisfies Record<ImportState, readonly ImportState[]>
+
+/** A step that ran again after a kill finds its own state already there. */
+export function mayBecome(from: ImportState, to: ImportState): boolean {
+  return from === to || (TRANSITIONS[from] as readonly ImportState[]).includes(to)
+}
+
+/** What has ended stays as it is; only a failed import can be taken up again. */
+export function hasEnded(state: ImportState): boolean {
+  return state === 'imported' || state === 'refused' || state === 'rejected' || state === 'cancelled' || state === 'failed'
+}
