@@ -1,5 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -26,7 +28,7 @@ export function openWorld(dir: string, user: ApplianceUser, show: Show) {
     people: join(dir, 'people'),
     data: join(dir, 'data'),
     marks: join(dir, 'marks'),
-    ci: join(dir, 'ci'),
+    ciFolder: join(dir, 'ci'),
     scratch: join(dir, 'scratch'),
   }
   const children: { name: string; child: ChildProcess }[] = []
@@ -39,7 +41,11 @@ export function openWorld(dir: string, user: ApplianceUser, show: Show) {
     stops,
     ports: { https: 0, agents: 0 },
     ciUrl: '',
-    ciToken: '',
+    ciToken: randomBytes(16).toString('hex'),
+    /** A bearer token of the admin, for looking at the API. */
+    token: '',
+    /** A VM that is not ours. */
+    foreign: undefined as ChildProcess | undefined,
     facts: {} as Record<string, string>,
 
     /** Runs `drydock` as a person; what it prints is shown. Fails the demo on another exit code than expected. */
@@ -88,11 +94,50 @@ export function openWorld(dir: string, user: ApplianceUser, show: Show) {
       return child
     },
 
+    /** A verb on the appliance itself, as its own user; answered as records. */
+    async asAppliance(args: string[]): Promise<Record<string, unknown>[]> {
+      show.command(`drydock ${args.join(' ').replaceAll(`${dir}/`, '')}`)
+      const asUser = process.getuid?.() === 0
+      const finished = await run(join(checkout, 'appliance/main/drydock'), [...args, '--json'], { env: applianceEnvironment(user), ...(asUser ? { uid: user.uid, gid: user.gid } : {}) })
+      if (finished.code !== 0) throw new Error(`drydock ${args[0]}: exit ${finished.code}\n${finished.stderr}`)
+      return finished.stdout.split('\n').filter(Boolean).map(line => JSON.parse(line) as Record<string, unknown>)
+    },
+
+    /** GET from the appliance, with its own CA and the admin's token. */
+    async text(path: string, headers: Record<string, string> = {}): Promise<string> {
+      const answer = await ask({ port: this.ports.https, path, headers: { ...headers, ...(this.token === '' ? {} : { authorization: `Bearer ${this.token}` }) } })
+      if (answer.status !== 200) throw new Error(`expected 200 from ${path}, found ${answer.status}: ${answer.body.slice(0, 500)}`)
+      return answer.body
+    },
+
+    async answers(path: string): Promise<boolean> {
+      return (await ask({ port: this.ports.https, path, headers: {} }).catch(() => ({ status: 0 }))).status === 200
+    },
+
+    /** The CI server's own API, as its administrator. */
+    async ci<T>(method: string, path: string, body?: object): Promise<T> {
+      const response = await fetch(`${this.ciUrl}${path}`, { method, headers: { authorization: `Bearer ${this.ciToken}`, 'content-type': 'application/json' }, ...(body === undefined ? {} : { body: JSON.stringify(body) }) })
+      if (!response.ok) throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`)
+      return (await response.json()) as T
+    },
+
     /** Ends what the demo started, last first, by its process id, and waits until it is gone. */
     async end(): Promise<void> {
       for (const stop of stops.toReversed()) await stop().catch(failure => show.line(`while stopping: ${String(failure)}`))
       for (const { child } of children.toReversed()) await endChild(child)
+      // VMs outlive the appliance by design; the demo's end with it.
+      endProcesses(processesWith('qemu-system', join(folders.data, 'vms')).map(({ pid }) => pid))
     },
+  }
+}
+
+function endProcesses(pids: readonly number[]): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
   }
 }
 
@@ -107,11 +152,30 @@ async function endChild(child: ChildProcess): Promise<void> {
 
 /** Makes the folders; those of the appliance belong to its user. */
 export function makeFolders(world: World): void {
-  for (const folder of [world.dir, world.keys, world.workspace, world.media, world.people, world.scratch, world.ci]) mkdirSync(folder, { recursive: true, mode: 0o755 })
+  for (const folder of [world.dir, world.keys, world.workspace, world.media, world.people, world.scratch, world.ciFolder]) mkdirSync(folder, { recursive: true, mode: 0o755 })
   for (const folder of [world.data, world.marks]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     if (process.getuid?.() === 0) chownSync(folder, world.user.uid, world.user.gid)
   }
+}
+
+function applianceEnvironment(user: ApplianceUser): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOME: user.home, USER: 'drydock', LOGNAME: 'drydock', NO_COLOR: '1' }
+}
+
+async function ask({ port, path, headers }: { port: number; path: string; headers: Record<string, string> }): Promise<{ status: number; body: string }> {
+  return await new Promise((done, fail) => {
+    // Everything that is checked here is checked again by real clients with the appliance's CA.
+    const asking = request({ host: '127.0.0.1', port, path, headers, rejectUnauthorized: false, timeout: 10_000 }, response => {
+      let body = ''
+      response.setEncoding('utf8')
+      response.on('data', (text: string) => (body += text))
+      response.on('end', () => done({ status: response.statusCode ?? 0, body }))
+    })
+    asking.on('error', fail)
+    asking.on('timeout', () => asking.destroy(new Error('no answer in 10 s')))
+    asking.end()
+  })
 }
 
 function personEnvironment(people: string, person: string): Record<string, string> {
@@ -126,10 +190,10 @@ export function passwordFile(world: World, person: string, password: string): st
   return path
 }
 
-type RunOptions = { env: NodeJS.ProcessEnv; cwd?: string; input?: string; onLine?: (line: string) => void }
+type RunOptions = { env: NodeJS.ProcessEnv; uid?: number; gid?: number; cwd?: string; input?: string; onLine?: (line: string) => void }
 
 async function run(program: string, args: string[], options: RunOptions): Promise<Finished> {
-  const child = spawn(program, args, { env: options.env, ...(options.cwd === undefined ? {} : { cwd: options.cwd }), stdio: ['pipe', 'pipe', 'pipe'] })
+  const child = spawn(program, args, { env: options.env, ...(options.uid === undefined ? {} : { uid: options.uid, gid: options.gid }), ...(options.cwd === undefined ? {} : { cwd: options.cwd }), stdio: ['pipe', 'pipe', 'pipe'] })
   child.stdin.on('error', () => undefined)
   child.stdin.end(options.input)
   let stdout = ''
@@ -196,10 +260,13 @@ function processIds(): number[] {
   return readdirSync('/proc').map(Number).filter(pid => Number.isInteger(pid) && pid > 0)
 }
 
-/** A folder that an earlier demo left, told by its marker, is removed; anything else is left alone. */
+/** What an earlier demo left, told by its marker, is ended and removed; anything else is left alone. */
 export function clearEarlier(dir: string): void {
   const marker = join(dir, '.drydock-demo')
-  if (existsSync(marker)) rmSync(dir, { recursive: true, force: true })
+  if (existsSync(marker)) {
+    endProcesses(processesWith(`${dir}/`).map(({ pid }) => pid).filter(pid => pid !== process.pid && pid !== process.ppid))
+    rmSync(dir, { recursive: true, force: true })
+  }
   mkdirSync(dir, { recursive: true, mode: 0o755 })
   if (readdirSync(dir).length > 0) {
     process.stderr.write(`expected ${dir} to be empty or an earlier demo's, found other files in it\ndo: name another folder with --data\n`)

@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -21,7 +21,8 @@ export type ConfinedNetwork = {
   close(): Promise<void>
 }
 
-export async function openConfinedNetwork(target: Peer): Promise<ConfinedNetwork> {
+/** @param names host names that resolve inside, all to the peer. */
+export async function openConfinedNetwork(target: Peer, names: readonly string[] = []): Promise<ConfinedNetwork> {
   const id = process.pid % 60_000
   const name = `drydock-${id}`
   const [ours, theirs] = [`dda${id}`, `ddb${id}`]
@@ -35,6 +36,11 @@ export async function openConfinedNetwork(target: Peer): Promise<ConfinedNetwork
   must('ip', '-n', name, 'addr', 'add', `${net}.2/30`, 'dev', theirs)
   must('ip', '-n', name, 'link', 'set', theirs, 'up')
   must('ip', '-n', name, 'link', 'set', 'lo', 'up')
+  // `ip netns exec` lays these over /etc inside. Without a resolver a name is looked up nowhere else.
+  const etc = join('/etc/netns', name)
+  mkdirSync(etc, { recursive: true })
+  writeFileSync(join(etc, 'hosts'), `127.0.0.1 localhost\n${names.map(host => `${net}.1 ${host}\n`).join('')}`)
+  writeFileSync(join(etc, 'resolv.conf'), '')
   const bridge = spawn('socat', [`TCP-LISTEN:${target.port},bind=${net}.1,reuseaddr,fork`, `TCP:${target.address}:${target.port}`], { stdio: 'ignore' })
   const traces = mkdtempSync(join(tmpdir(), 'drydock-trace-'))
   let runs = 0
@@ -61,6 +67,7 @@ export async function openConfinedNetwork(target: Peer): Promise<ConfinedNetwork
       await ended
       spawnSync('ip', ['netns', 'del', name])
       spawnSync('ip', ['link', 'del', ours])
+      rmSync(etc, { recursive: true, force: true })
       rmSync(traces, { recursive: true, force: true })
     },
   }
