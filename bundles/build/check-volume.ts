@@ -11,8 +11,12 @@ import { parseManifest } from '../format/manifest-file.ts'
 /** A volume file as the connected side reads it: nobody's signature has been judged. */
 export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; close(): Promise<void> }
 
-/** Manifest, signatures and index of a bundle file; the payload is still to be read. @throws DD-BUNDLE-… */
-export async function openBundle(file: string): Promise<OpenedVolume> {
+/**
+ * Manifest, signatures and index of a bundle file; the payload is still to be read.
+ * @param judge looks at the signatures before anything else is parsed
+ * @throws DD-BUNDLE-…
+ */
+export async function openBundle(file: string, judge?: (head: VolumeHead) => Promise<unknown>): Promise<OpenedVolume> {
   const handle = await open(file, 'r').catch((cause: unknown) => {
     const found = isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened'
     throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found ${found}`, 'check the path; bundles are named NAME-SEQUENCE.v1-of-1.drydock', { cause })
@@ -20,6 +24,7 @@ export async function openBundle(file: string): Promise<OpenedVolume> {
   try {
     const volume = readVolume(fileSource(handle))
     const head = await readHead(volume)
+    await judge?.(head)
     const manifest = parseManifest(head.manifest)
     const indexParts = await readIndexParts(volume, manifest.index)
     return { head, manifest, manifestDigest: digestOf(head.manifest), index: parseIndex(manifest, indexParts), indexParts, volume, close: () => handle.close() }

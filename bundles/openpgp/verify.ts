@@ -47,6 +47,13 @@ export async function signedBy(blocks: readonly Uint8Array[], key: PublicKey): P
   return false
 }
 
+/** Key ids (16 hex digits) that a signature file names; nothing is verified. Empty text has none. @throws DD-TRUST-002 */
+export async function signatureIssuers(armored: string): Promise<string[]> {
+  if (armored === '') return []
+  const packets = await Promise.all(dearmorSignatures(armored).map(parsePackets))
+  return packets.flat().map(packet => packet.issuerKeyID.toHex().toUpperCase())
+}
+
 async function parsePackets(block: Uint8Array): Promise<SignaturePacket[]> {
   const signature = await readSignature({ binarySignature: block, config: STRICT }).catch((cause: unknown) => {
     throw new DrydockError('DD-TRUST-002', 'expected OpenPGP signature packets, found other bytes', 'the signature file is damaged or not one; fetch it again', { cause })
