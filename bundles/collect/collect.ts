@@ -52,12 +52,10 @@ export async function collect(input: CollectInput): Promise<Collected> {
     fetchedBytes = progress.bytes
     input.progress(progress)
   })
-  const stop = new AbortController()
   try {
-    const signal = AbortSignal.any([input.signal, stop.signal])
     const workspace = await openWorkspace(folder, meter)
-    const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal, environment: input.environment }
-    const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting, stop)
+    const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal: input.signal, environment: input.environment }
+    const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting)
     const lockPath = join(folder, LOCK_FILE)
     const lock = await lockOf(collection, oneOfEach(items), { lockPath, newest, environment: input.environment, clock: input.clock })
     const text = `${canonicalJson(lock)}\n`
@@ -69,26 +67,30 @@ export async function collect(input: CollectInput): Promise<Collected> {
   }
 }
 
-async function collectItems(collection: Collection, folder: string, collecting: Collecting, stop: AbortController): Promise<{ items: Item[]; newest: Date | undefined }> {
+async function collectItems(collection: Collection, folder: string, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
   const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), collection.arch ?? 'amd64')
   const wants = wantsOf(collection, packs, folder)
-  let newest: Date | undefined
   const files: Item[] = []
   for (const entry of collection.files ?? []) files.push(...(await collectFiles(entry, collecting)))
   checkRoleFiles(packs, new Set(files.map(item => item.name)))
   collecting.meter.phase('fetch')
-  const kinds = await allOrStop(stop, [
-    (async () => {
-      if (wants.apt === undefined) return []
-      const apt = await collectApt(wants.apt, collecting)
-      newest = apt.newest
-      return apt.items
-    })(),
-    (async () => (wants.npm === undefined ? [] : await collectNpm(wants.npm, collecting)))(),
-    (async () => (wants.pypi === undefined ? [] : await collectPypi(wants.pypi, collecting)))(),
-    (async () => await allOrStop(stop, (collection.oci ?? []).map(async image => await collectOci(image, collecting))))(),
-    (async () => await allOrStop(stop, packs.map(async pack => await packItem(pack, collecting))))(),
-  ])
+  let newest: Date | undefined
+  const aptItems = async (within: Collecting) => {
+    if (wants.apt === undefined) return []
+    const apt = await collectApt(wants.apt, within)
+    newest = apt.newest
+    return apt.items
+  }
+  const kinds = await allOrStop(collecting.signal, signal => {
+    const within = { ...collecting, signal }
+    return [
+      aptItems(within),
+      wants.npm === undefined ? Promise.resolve([]) : collectNpm(wants.npm, within),
+      wants.pypi === undefined ? Promise.resolve([]) : collectPypi(wants.pypi, within),
+      allOrStop(signal, each => (collection.oci ?? []).map(image => collectOci(image, { ...within, signal: each }))),
+      allOrStop(signal, each => packs.map(pack => packItem(pack, { ...within, signal: each }))),
+    ]
+  })
   return { items: [...files, ...kinds.flat()], newest }
 }
 

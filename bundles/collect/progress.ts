@@ -8,17 +8,21 @@ export interface Meter {
   planned(items: number): void
   finished(items: number): void
   received(bytes: number): void
+  /** Bytes of downloads that another program makes and that are not received yet. */
+  inFlight(bytes: number): void
   stop(): void
 }
 
 /** Counts, and tells at least every PROGRESS_MS even while nothing moves, so that a person sees that it lives. */
 export function startMeter(tell: (progress: CollectProgress) => void): Meter {
   const now: CollectProgress = { phase: 'resolve', done: 0, total: 0, bytes: 0 }
-  const timer = setInterval(() => tell({ ...now }), PROGRESS_MS)
+  let elsewhere = 0
+  const say = () => tell({ ...now, bytes: now.bytes + elsewhere })
+  const timer = setInterval(say, PROGRESS_MS)
   return {
     phase(name) {
       now.phase = name
-      tell({ ...now })
+      say()
     },
     planned(items) {
       now.total += items
@@ -29,9 +33,12 @@ export function startMeter(tell: (progress: CollectProgress) => void): Meter {
     received(bytes) {
       now.bytes += bytes
     },
+    inFlight(bytes) {
+      elsewhere = bytes
+    },
     stop() {
       clearInterval(timer)
-      tell({ ...now })
+      say()
     },
   }
 }

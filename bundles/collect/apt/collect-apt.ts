@@ -1,18 +1,21 @@
 import { createReadStream } from 'node:fs'
-import { access, readdir, rm } from 'node:fs/promises'
+import { access, readdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFromHex } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import type { Item } from '../../format/item.ts'
 import type { Collecting } from '../collecting.ts'
 import { allOrStop, limiter } from '../fetch/limiter.ts'
-import { APT_BATCH, PARALLEL_APT } from '../limits.ts'
+import { APT_BATCH, PARALLEL_APT, PROGRESS_MS } from '../limits.ts'
 import { purl } from '../purl.ts'
+import { mismatch } from '../workspace.ts'
 import { closure, downloadDebs, preparePrivateApt, sourceFault, updateLists, type DebName, type PrivateApt, type TrustedSource } from './private-apt.ts'
 import { packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
 import { machineSources, mayBeDebian } from './sources.ts'
 import type { AptSource } from '../collection.ts'
 
+/** Folders of running downloads inside apt's own. */
+const DOWNLOAD = 'download-'
 const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 
 /** Packages that must be installable together on an empty machine. `bootstrap` adds all that Debian calls essential or required, and apt. */
@@ -107,40 +110,72 @@ function debKey(deb: DebName): string {
   return `${deb.name}=${deb.version}:${deb.architecture}`
 }
 
-/** Packages are adopted as soon as their batch is down, so that a run that was cut off goes on where it was. */
+/** Packages are adopted as soon as their batch is down, and at the next start from a run that was cut off. */
 async function fetchMissing(apt: PrivateApt, debs: readonly Known[], collecting: Collecting): Promise<void> {
   const { workspace, meter } = collecting
+  for (const left of (await readdir(apt.folder)).filter(name => name.startsWith(DOWNLOAD))) await adopt(join(apt.folder, left), debs, collecting)
   const missing: Known[] = []
   for (const deb of debs) {
     if ((await workspace.present(digestFromHex(deb.sha256))) === undefined) missing.push(deb)
     else meter.finished(1)
   }
-  const atOnce = limiter(PARALLEL_APT)
-  const stop = new AbortController()
-  const signal = AbortSignal.any([collecting.signal, stop.signal])
   // Sizes alternate between batches, so that they end at about the same time.
   const bySize = missing.toSorted((a, b) => b.size - a.size)
   const count = Math.max(Math.min(PARALLEL_APT, bySize.length), Math.ceil(bySize.length / APT_BATCH))
   const batches = Array.from({ length: count }, (_, batch) => bySize.filter((_deb, index) => index % count === batch))
-  await allOrStop(stop, batches.map(async (batch, index) => await atOnce(async () => {
-    const folder = join(apt.folder, `download-${index}`)
+  const watch = setInterval(() => void bytesDownloading(apt.folder).then(meter.inFlight), PROGRESS_MS)
+  try {
+    await fetchBatches(apt, batches, collecting)
+  } finally {
+    clearInterval(watch)
+    meter.inFlight(0)
+  }
+}
+
+async function fetchBatches(apt: PrivateApt, batches: readonly Known[][], collecting: Collecting): Promise<void> {
+  const atOnce = limiter(PARALLEL_APT)
+  await allOrStop(collecting.signal, signal => batches.map(async (batch, index) => await atOnce(async () => {
+    const folder = join(apt.folder, `${DOWNLOAD}${index}`)
     try {
       await downloadDebs(apt, batch, folder, signal)
     } finally {
-      await adopt(folder, batch, collecting)
+      collecting.meter.finished((await adopt(folder, batch, collecting)).length)
     }
+    const wrong = await firstAbsent(batch, collecting)
+    if (wrong !== undefined) throw mismatch(`${wrong.name} ${wrong.version} (deb)`, { algorithm: 'sha256', hex: wrong.sha256 }, 'other bytes')
   })))
 }
 
-async function adopt(folder: string, batch: readonly Known[], { workspace, meter }: Collecting): Promise<void> {
+async function bytesDownloading(folder: string): Promise<number> {
+  let bytes = 0
+  for (const name of (await readdir(folder)).filter(found => found.startsWith(DOWNLOAD))) {
+    for (const file of await readdir(join(folder, name)).catch(() => [])) bytes += (await stat(join(folder, name, file)).catch(() => undefined))?.size ?? 0
+  }
+  return bytes
+}
+
+/** Takes over what is whole. A run that was cut off leaves pieces of files under their final names; those are dropped. */
+async function adopt(folder: string, debs: readonly Known[], { workspace }: Collecting): Promise<Known[]> {
   const names = new Set(await readdir(folder).catch(() => []))
-  for (const deb of batch) {
-    const file = `${deb.name}_${deb.version.replaceAll(':', '%3a')}_${deb.architecture}.deb`
-    if (!names.has(file)) continue
-    await workspace.keep(`${deb.name} ${deb.version} (deb)`, createReadStream(join(folder, file), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: deb.sha256 })
-    meter.finished(1)
+  const taken: Known[] = []
+  for (const deb of debs) {
+    const name = `${deb.name}_${deb.version.replaceAll(':', '%3a')}_${deb.architecture}.deb`
+    const file = join(folder, name)
+    if (!names.has(name) || (await stat(file)).size !== deb.size) continue
+    try {
+      await workspace.keep(name, createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: deb.sha256 })
+      taken.push(deb)
+    } catch (failure) {
+      if (!(failure instanceof DrydockError && failure.code === 'DD-COLLECT-004')) throw failure
+    }
   }
   await rm(folder, { recursive: true, force: true })
+  return taken
+}
+
+async function firstAbsent(debs: readonly Known[], { workspace }: Collecting): Promise<Known | undefined> {
+  for (const deb of debs) if ((await workspace.present(digestFromHex(deb.sha256))) === undefined) return deb
+  return undefined
 }
 
 function itemOf(deb: Known): Item {

@@ -66,6 +66,9 @@ const UNREACHABLE = /Could not (resolve|connect)|Temporary failure|Connection (f
  */
 export async function updateLists(apt: PrivateApt, signal: AbortSignal): Promise<string> {
   const { stderr } = await runProgram('apt-get', { args: ['-c', apt.config, '-q', 'update'], env: aptEnvironment(), signal, accept: [0, 100] })
+  if (/Could not get lock/.test(stderr)) {
+    throw new DrydockError('DD-COLLECT-005', `expected apt's folder ${apt.folder} to be free, found it locked`, 'another collect works in this workspace: wait for it, then run the command again')
+  }
   return stderr
 }
 
@@ -73,6 +76,9 @@ export function sourceFault(suite: string, uri: string, said: string): DrydockEr
   const about = said.split('\n').filter(line => line.includes(uri.replace(/\/$/, '')) || line.includes(suite)).join('\n')
   if (UNREACHABLE.test(about)) {
     return new DrydockError('DD-COLLECT-005', `expected apt source ${uri} ${suite} to answer, found it out of reach`, 'check the network and /etc/apt, then run the command again: what was fetched is kept')
+  }
+  if (/Hash Sum mismatch|unexpected size/.test(about)) {
+    return new DrydockError('DD-COLLECT-003', `expected the indexes of ${uri} ${suite} as its InRelease signs them, found other bytes`, 'nothing of it was used; run again after the mirror has caught up, and look for a cache on the way that changes bytes')
   }
   const key = /(NO_PUBKEY|BADSIG|EXPKEYSIG|REVKEYSIG|NODATA)[ 0-9A-F]*/.exec(about)?.[0].trim()
   return new DrydockError(

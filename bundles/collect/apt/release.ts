@@ -44,7 +44,7 @@ export async function verifiedRelease(lists: string, source: TrustedSource, arch
     const said = stderr.trim().split('\n').findLast(line => !line.startsWith('[GNUPG:]'))
     throw new DrydockError('DD-COLLECT-003', `expected ${what} to be signed by a key of ${source.keyring}, found ${said ?? 'no signature'}`, 'nothing of it was used; check the source and its keyring')
   }
-  const signed = stdout.toString('utf8')
+  const signed = stdout.toString('utf8').replaceAll('\r\n', '\n')
   const hashes = sha256List(signed)
   const packages: VerifiedRelease['packages'] = []
   for (const component of source.components) {

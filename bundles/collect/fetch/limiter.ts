@@ -17,11 +17,16 @@ export function limiter(most: number): Limiter {
   }
 }
 
-/** Like Promise.all, but when one fails the others are told to stop and are waited for: nothing runs on behind the error. */
-export async function allOrStop<T>(stop: AbortController, work: Iterable<Promise<T>>): Promise<T[]> {
+/**
+ * Like Promise.all, but when one fails the others are told to stop and are waited for: nothing runs on behind the error, and the
+ * error is the one that came first, never a cancellation that it caused.
+ * @param work gets the signal that its pieces must heed.
+ */
+export async function allOrStop<T>(parent: AbortSignal, work: (signal: AbortSignal) => Iterable<Promise<T>>): Promise<T[]> {
+  const stop = new AbortController()
   let first: { failure: unknown } | undefined
   const results = await Promise.allSettled(
-    [...work].map(async piece => {
+    [...work(AbortSignal.any([parent, stop.signal]))].map(async piece => {
       try {
         return await piece
       } catch (failure) {

@@ -25,9 +25,7 @@ type Manifest = Record<string, Json> & { dist?: { integrity?: string; shasum?: s
 
 /** Every version that the projects' lock files and the named packages need, each tarball checked by its integrity while it streams. */
 export async function collectNpm(wants: NpmWants, collecting: Collecting): Promise<Item[]> {
-  const stop = new AbortController()
-  const signal = AbortSignal.any([collecting.signal, stop.signal])
-  const { environment } = collecting
+  const { environment, signal } = collecting
   const groups: { wants: NpmWant[]; folder: string }[] = []
   for (const folder of wants.projects) groups.push({ wants: await projectWants(folder, wants.platforms), folder })
   if (wants.packages.length > 0) groups.push({ wants: await packageWants(wants.packages, wants.platforms, environment, signal, wants.folder), folder: wants.folder })
@@ -37,8 +35,8 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
     const http = openHttp(config)
     try {
       collecting.meter.planned(group.wants.length)
-      const work = group.wants.map(want => collecting.download(async () => await versionItem(want, { ...collecting, signal }, config, http)))
-      for (const item of await allOrStop(stop, work)) {
+      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, { ...collecting, signal: each }, config, http))))
+      for (const item of found) {
         const key = `${item.name}@${item.version}`
         items.set(key, joinTags(items.get(key), item))
       }

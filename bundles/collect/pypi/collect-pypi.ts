@@ -11,8 +11,7 @@ export type PypiWants = PythonTarget & { requirements: readonly string[]; requir
 
 /** All wheels of one release, as the mirror serves them: `files` and the blobs `X.whl` and `X.whl.metadata`. */
 export async function collectPypi(wants: PypiWants, collecting: Collecting): Promise<Item[]> {
-  const stop = new AbortController()
-  const signal = AbortSignal.any([collecting.signal, stop.signal])
+  const { signal } = collecting
   const pip = await findPip(collecting.environment, signal)
   const chosen = new Map<string, ChosenWheel>()
   for (const input of [...requirementRounds(wants.requirements).map(lines => ({ lines })), ...wants.requirementFiles.map(file => ({ file }))]) {
@@ -21,7 +20,7 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   const http = openHttp(pip.http)
   try {
     collecting.meter.planned(chosen.size)
-    const items = await allOrStop(stop, [...chosen.values()].map(wheel => collecting.download(async () => await wheelItem(wheel, { ...collecting, signal }, http))))
+    const items = await allOrStop(signal, each => [...chosen.values()].map(wheel => collecting.download(async () => await wheelItem(wheel, { ...collecting, signal: each }, http))))
     return joined(items)
   } finally {
     http.close()
