@@ -25,6 +25,9 @@ export type Verdicts = {
   recover(): void
 }
 
+/** A diff is asked for by somebody who waits; resolving takes seconds. */
+const DIFF_MS = 120_000
+
 export function createPools(deps: PoolsDeps): Pools & Verdicts {
   const { desired, operations, clock } = deps
   const [apply, rollback, remove] = [applyKind(deps), rollbackKind(deps), deleteKind(deps)]
@@ -49,7 +52,7 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
   }
 
   async function sideOf(of: Revision): Promise<Side> {
-    const lock = of.specDigest === undefined ? await deps.resolve(of.spec, deps.catalogue.current()) : await lockOf(deps, of.specDigest)
+    const lock = of.specDigest === undefined ? await deps.resolve(of.spec, deps.catalogue.current(), AbortSignal.timeout(DIFF_MS)) : await lockOf(deps, of.specDigest)
     return { revision: of.revision, spec: of.spec, lock }
   }
 

@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, readdir } from 'node:fs/promises'
+import { open, readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import Type from 'typebox'
 import { checkShape } from '../../bundles/format/check.ts'
@@ -79,4 +79,9 @@ export async function readPlainFile(path: string): Promise<string | undefined> {
     if (isErrno(failure, 'ELOOP')) return ''
     throw failure
   }
+}
+
+/** Temporary names of the durable writer that a kill left behind. Only while nobody else writes there. */
+export async function clearTemporary(folder: string): Promise<void> {
+  for (const name of await readdir(folder)) if (/^\.[0-9a-f]{24}\.tmp$/.test(name)) await unlink(join(folder, name))
 }

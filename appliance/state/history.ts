@@ -30,6 +30,8 @@ const MIGRATIONS: readonly string[] = [
     PRIMARY KEY (operation, name)
   ) STRICT, WITHOUT ROWID;
 
+  CREATE TABLE steps (seq INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL UNIQUE, intent_at TEXT NOT NULL, result_at TEXT) STRICT;
+
   CREATE TABLE nodes (name TEXT PRIMARY KEY, pool TEXT NOT NULL, phase TEXT NOT NULL, record TEXT NOT NULL) STRICT;
   CREATE INDEX nodes_by_pool ON nodes (pool, phase);
   CREATE TABLE node_numbers (prefix TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT;

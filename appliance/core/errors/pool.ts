@@ -10,4 +10,5 @@ export const POOL_ERRORS = {
   'DD-POOL-007': { exit: 1, http: 500, retryable: true, story: 'The rollout failed: nodes of the new revision did not become healthy in time. With `onFailure: rollback` the last healthy revision is being restored; else the pool is paused for a person to look at.' },
   'DD-POOL-008': { exit: 1, http: 409, retryable: false, story: 'The rollout was overtaken by a newer one of the same pool, which goes on.' },
   'DD-POOL-009': { exit: 1, http: 409, retryable: false, story: 'The pool is being deleted; it takes no changes any more.' },
+  'DD-POOL-010': { exit: 1, http: 409, retryable: false, story: 'An appliance has one embedded QEMU: two of them would share one folder of machines.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -100,7 +100,10 @@ async function claimFolder(paths: DataPaths, clock: Clock): Promise<string> {
 async function makeFolders(root: string): Promise<void> {
   await ensureFolder(root)
   await chmod(root, 0o750)
-  await syncFolder(dirname(root))
+  // The folder above may belong to somebody else; then whoever made ours for us made it last, too.
+  await syncFolder(dirname(root)).catch((failure: unknown) => {
+    if (!isErrno(failure, 'EACCES')) throw failure
+  })
 }
 
 function firstState(config: Config, trust: Desired['trust'], admin: Desired['users'][string]): Desired {

@@ -18,7 +18,7 @@ export type PoolsDeps = {
   catalogue: Pick<Catalogue, 'current'>
   blobs: Pick<BlobStore, 'put' | 'read'>
   nodes: NodeRegistry
-  resolve(spec: PoolSpec, catalogue: CatalogueView): Promise<Lock>
+  resolve(spec: PoolSpec, catalogue: CatalogueView, signal: AbortSignal): Promise<Lock>
   /** Leaves the finished image on disk; one that is there already is not baked again. */
   bake(lock: Lock, run: { signal: AbortSignal; progress(progress: Progress): void }): Promise<ImageManifest>
   /** undefined when there is no such finished image. */

@@ -26,7 +26,7 @@ export function applyKind(deps: PoolsDeps): OperationKind<{ pool: string; revisi
         const known = revisionOf(poolOf(deps.desired.read(), name), revision)
         if (known.specDigest !== undefined && known.generation !== undefined) return { specDigest: known.specDigest, generation: known.generation }
         const catalogue = deps.catalogue.current()
-        const specDigest = await deps.blobs.put(lockBytes(await deps.resolve(known.spec, catalogue)))
+        const specDigest = await deps.blobs.put(lockBytes(await deps.resolve(known.spec, catalogue, context.signal)))
         return { specDigest, generation: catalogue.generation }
       })
       return await rollOut(context, deps, name, { revision, ...locked }, to => restore(deps, name, revision, to))

@@ -1,0 +1,78 @@
+import type { DatabaseSync } from 'node:sqlite'
+import type { Clock } from '../../core/clock.ts'
+import type { DrydockError } from '../../core/error.ts'
+import type { Log } from '../../core/log.ts'
+import type { DesiredStore } from '../../model/desired.ts'
+import { clearTemporary, dataPaths, readFormat, type DataPaths, type Format } from '../../state/data-folder.ts'
+import { openDesired } from '../../state/desired-store.ts'
+import { lockFolder } from '../../state/folder-lock.ts'
+import { openHistory } from '../../state/history.ts'
+import { openReserve, RESERVE_BYTES, type Reserve } from '../../state/reserve.ts'
+import { openSecrets, type Secrets } from '../../state/secrets.ts'
+import { trustedTime, type TrustedTime } from '../../state/trusted-time.ts'
+import { openAuditLog, type OpenAuditLog } from '../../telemetry/audit-log.ts'
+import { openMarks, type Marks } from '../../../importer/verify/index.ts'
+import { openApplianceKey, type ApplianceSigner } from './appliance-key.ts'
+import { BUILD } from './build.ts'
+import type { Config } from './config.ts'
+import { removeMarker } from './init.ts'
+import { auditHeadFile, secretKeyFile } from './marks.ts'
+
+export type OpenState = {
+  paths: DataPaths
+  format: Format
+  desired: DesiredStore
+  database: DatabaseSync
+  reserve: Reserve
+  secrets: Secrets
+  marks: Marks
+  clock: TrustedTime
+  signer: ApplianceSigner
+  audit: OpenAuditLog
+}
+
+export type OpenStateOptions = { config: Config; wall: Clock; log: Log; reserveBytes?: number }
+
+/**
+ * The data folder, held by this process alone. What it opens is closed by the stack, last first, also when a later part does not open.
+ * @throws DD-STATE-001 … 005, 008, 009: each stops the start and changes nothing.
+ */
+export async function openState({ config, wall, log, reserveBytes }: OpenStateOptions, stack: AsyncDisposableStack): Promise<OpenState> {
+  const paths = dataPaths(config.dataDir)
+  const format = await readFormat(paths)
+  const lock = lockFolder(paths.lock, paths.root)
+  stack.defer(() => lock.release())
+  await removeMarker(paths)
+  for (const folder of [paths.root, paths.state, paths.secrets, paths.pki]) await clearTemporary(folder)
+
+  const reserve = openReserve(paths.reserve, reserveBytes ?? RESERVE_BYTES)
+  const desired = await openDesired({ path: paths.desired, reserve, stop: error => stopAtOnce(error, log) })
+  stack.defer(async () => await desired.close())
+  if (desired.fault !== null) log.error({ code: 'DD-STATE-005' }, desired.fault)
+
+  const database = openHistory(paths.history)
+  stack.defer(() => database.close())
+  const marks = await openMarks(config.marksDir)
+  const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAudit(database) })
+  const wrong = clock.wrongClock()
+  if (wrong !== null) log.error({ code: 'DD-STATE-020', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
+
+  const secrets = await openSecrets({ folder: paths.secrets, keyFile: secretKeyFile(config.marksDir, format.applianceId) })
+  const signer = await openApplianceKey(secrets, clock)
+  const audit = openAuditLog({ database, clock, log, reserve, signer, applianceId: format.applianceId, headFile: auditHeadFile(config.marksDir, format.applianceId) })
+  stack.defer(async () => await audit.close())
+  if ((await reserve.hold()) === 'no-space') log.error({ code: 'DD-CORE-002', path: paths.reserve }, 'there is no space to hold in reserve')
+  if (desired.fault !== null) audit.record({ actor: 'drydock', action: 'state.recovered', subject: 'desired', outcome: 'failed', fields: { found: desired.fault } })
+  return { paths, format, desired, database, reserve, secrets, marks, clock, signer, audit }
+}
+
+function lastAudit(database: DatabaseSync): Date | undefined {
+  const line = database.prepare('SELECT line FROM audit ORDER BY seq DESC LIMIT 1').get()?.['line']
+  return typeof line === 'string' ? new Date((JSON.parse(line) as { at: string }).at) : undefined
+}
+
+/** What is on the disk is unknown: nothing more is written, not even by those who would tidy up. */
+function stopAtOnce(error: DrydockError, log: Log): never {
+  log.error({ code: error.code, cause: String(error.cause) }, error.message)
+  process.exit(1)
+}

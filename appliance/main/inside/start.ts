@@ -1,0 +1,167 @@
+import { join } from 'node:path'
+import { collectDefaultMetrics, Registry } from 'prom-client'
+import { build } from '../../api/build.ts'
+import type { Services } from '../../api/services.ts'
+import { wallClock, type Clock } from '../../core/clock.ts'
+import { DrydockError } from '../../core/error.ts'
+import { ensureFolder } from '../../core/durable-file.ts'
+import type { Log } from '../../core/log.ts'
+import { startReconciler, type Reconciler } from '../../execute/reconciler.ts'
+import { openIdentity } from '../../identity/people.ts'
+import { openPki } from '../../identity/pki.ts'
+import { bake } from '../../images/bake.ts'
+import { resolve } from '../../images/resolve.ts'
+import { createOperations, type OnJournal } from '../../operations/engine.ts'
+import { createImports } from '../../operations/imports.ts'
+import { createPools, type PoolsDeps } from '../../operations/pools.ts'
+import { createStepJournal } from '../../operations/step-journal.ts'
+import { importLedger } from '../../state/import-ledger.ts'
+import { openJournal } from '../../state/journal.ts'
+import { nodeRegistry } from '../../state/node-registry.ts'
+import { openStepRecords } from '../../state/step-records.ts'
+import { openEventLog } from '../../telemetry/event-log.ts'
+import { resolveMedia } from '../../../importer/media/media.ts'
+import { createImporter } from '../../../importer/stage/index.ts'
+import { loadTrust } from '../../../importer/verify/index.ts'
+import { mirrorFormats } from '../../../mirror/formats.ts'
+import { mirrorRoutes } from '../../../mirror/routes.ts'
+import { openStore } from '../../../mirror/store/open.ts'
+import { openAgents, type Agents } from './agents.ts'
+import { BUILD } from './build.ts'
+import type { Config } from './config.ts'
+import { openConnections } from './connections.ts'
+import { openImages, type Bake } from './images.ts'
+import { listen } from './listen.ts'
+import { openState } from './open-state.ts'
+import { npmPeople } from './npm-people.ts'
+import { openSimulated } from './simulated.ts'
+
+/** What a test puts in the place of the real thing. Everything else is as in production. */
+export type Overrides = {
+  wall?: Clock
+  resolve?: PoolsDeps['resolve']
+  bake?: Bake
+  /** Told around every journal record; a kill test stops the process in it. */
+  onJournal?: OnJournal
+  /** Milliseconds between two looks of reconcile. */
+  intervals?: { moving: number; resting: number }
+  reserveBytes?: number
+  /** The private npm registry (verdaccio) takes a second to start; `false` leaves it out. */
+  privateNpm?: boolean
+  consoleFolder?: string
+}
+
+export type Appliance = { applianceId: string; url: string; agentUrl: string; caSha256: string; services: Services; close(): Promise<void> }
+
+/**
+ * Composition: every part is opened here, given what it needs, and closed in the opposite order. Nothing below this file knows the others.
+ * Both ports are taken before any work goes on, so that a second start changes nothing.
+ */
+export async function startAppliance(config: Config, log: Log, overrides: Overrides = {}): Promise<Appliance> {
+  const stack = new AsyncDisposableStack()
+  try {
+    return await compose(config, log, overrides, stack)
+  } catch (failure) {
+    await stack.disposeAsync()
+    throw failure
+  }
+}
+
+async function compose(config: Config, log: Log, overrides: Overrides, stack: AsyncDisposableStack): Promise<Appliance> {
+  const wall = overrides.wall ?? wallClock
+  const state = await openState({ config, wall, log, ...(overrides.reserveBytes === undefined ? {} : { reserveBytes: overrides.reserveBytes }) }, stack)
+  const { paths, format, desired, database, secrets, marks, clock, signer, audit } = state
+  const { applianceId } = format
+  const pki = await openPki({ folder: paths.pki, passphrase: secrets.derive('pki'), names: config.names, clock })
+  const formats = mirrorFormats({ publicUrl: config.publicUrl, releaseSigner: signer, clock })
+  const store = await openStore({ dataDir: paths.root, formats, clock })
+  stack.defer(() => store.close())
+  const events = openEventLog(database, clock, log)
+  const identity = openIdentity({ store: desired, clock })
+
+  const hook = overrides.onJournal === undefined ? {} : { onJournal: overrides.onJournal }
+  const operations = createOperations({ journal: openJournal(database), events, clock, log, ...hook })
+  const workDir = join(paths.root, 'work')
+  await ensureFolder(workDir)
+  const images = openImages(paths.images, overrides.bake ?? (async (lock, run) => await bake(lock, { ...run, blobPath: digest => store.blobs.blobPath(digest), imagesDir: paths.images, workDir })))
+
+  // Guests report to reconcile and reconcile drives guests; the first calls come only after both are there.
+  const late: { reconciler?: Reconciler; agents?: Agents } = {}
+  const kick = (pool?: string): void => late.reconciler?.kick(pool)
+  const connections = openConnections({
+    desired, secrets, paths, applianceId, agentListen: config.agentListen, clock, log,
+    openSim: async connection => await openSimulated(connection, { desired, paths, applianceId, desk: required(late.agents).desk, clock, log }),
+  })
+  const agents = openAgents({ database, registry: nodeRegistry(database), desired, ci: connections.ci, pki, config, clock, log, layersOf: images.layersOf, changed: node => kick(node.pool) })
+  late.agents = agents
+  stack.defer(async () => await connections.close())
+
+  const pools = createPools({
+    desired, operations, clock, catalogue: store.catalogue, blobs: store.blobs, nodes: agents.nodes, kick,
+    lastPlan: pool => late.reconciler?.lastPlan(pool),
+    resolve: overrides.resolve ?? (async (spec, catalogue, signal) => await resolve(spec, catalogue, store.blobs, { workDir, signal })),
+    bake: images.bake,
+    readImage: images.get,
+  })
+  const importer = createImporter({
+    stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
+  })
+  const imports = createImports({
+    operations, steps: importer, ledger: importLedger(database), clock, stagingDir: paths.staging, resolveMedia: async path => await resolveMedia(path, config.mediaRoots),
+  })
+
+  const metrics = new Registry()
+  collectDefaultMetrics({ register: metrics })
+  const readiness = { ready: false, waits: ['start'] }
+  const services: Services = {
+    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
+    connections: connections.api, metrics,
+    trust: () => desired.read().trust,
+    readiness: () => readiness,
+    consoleFolder: overrides.consoleFolder ?? join(import.meta.dirname, '../../../ui/dist'),
+    async console(node, signal) {
+      const record = agents.nodes.get(node)
+      const driver = record === undefined ? undefined : connections.hypervisors.get(record.hypervisor)
+      return driver === undefined ? '' : await driver.console(node, signal)
+    },
+  }
+  const app = build(services, { https: pki.server })
+  const privateNpm = overrides.privateNpm === false ? {} : { privateNpm: await startPrivateNpm(paths.root, config.publicUrl, identity) }
+  await app.register(mirrorRoutes({ store, log, ...privateNpm }))
+  const agentServer = await agents.server()
+  stack.defer(async () => await operations.stop())
+  stack.defer(async () => await app.close())
+  stack.defer(async () => await agentServer.close())
+  await listen(app, config.listen, 'console, API and mirrors')
+  await listen(agentServer, config.agentListen, 'agents')
+
+  audit.record({ actor: 'drydock', action: 'up', subject: `appliance:${applianceId}`, outcome: 'allowed', fields: { version: BUILD.version } })
+  await connections.sync()
+  const reconciler = startReconciler({
+    applianceId, hypervisors: connections.hypervisors, ci: connections.ci, nodes: agents.nodes, enrolments: agents.enrolments, events, verdicts: pools, clock, log,
+    image: images.baked,
+    nodeJson: agents.nodeJson,
+    journal: createStepJournal({ records: openStepRecords(database), clock, ...hook }),
+    pools: () => Object.values(desired.read().pools),
+    ...(overrides.intervals === undefined ? {} : { intervals: overrides.intervals }),
+  })
+  late.reconciler = reconciler
+  stack.defer(async () => await reconciler.stop())
+  pools.recover()
+  operations.start()
+  Object.assign(readiness, { ready: true, waits: [] })
+  const url = new URL(config.publicUrl)
+  url.port = String(config.agentListen.port)
+  return { applianceId, url: config.publicUrl, agentUrl: url.origin, caSha256: pki.caSha256, services, close: async () => await stack.disposeAsync() }
+}
+
+/** Loaded only when it is wanted: verdaccio is most of the start. */
+async function startPrivateNpm(dataDir: string, publicUrl: string, identity: Services['identity']) {
+  const { startPrivateRegistry } = await import('../../../mirror/npm/private-registry.ts')
+  return await startPrivateRegistry({ dataDir, publicUrl, authentication: npmPeople(identity) })
+}
+
+function required<T>(value: T | undefined): T {
+  if (value === undefined) throw new DrydockError('DD-CORE-001', 'expected the appliance to be composed, found a part used before', 'report this: it is a fault in appliance/main')
+  return value
+}
