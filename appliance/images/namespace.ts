@@ -1,0 +1,62 @@
+import { mkdir, rm } from 'node:fs/promises'
+import { fileURLToPath } from 'node:url'
+import { DrydockError } from '../core/error.ts'
+import { programEnvironment, runProgram } from '../core/run-program.ts'
+
+/**
+ * Root of a user namespace of its own, in which our user is root and its subordinate ids are everybody else; without a network, so that baking
+ * cannot open a URL even by mistake; with a process namespace, so that nothing outlives it.
+ */
+const UNSHARE = ['--user', '--map-root-user', '--map-auto', '--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
+
+export type Namespace = {
+  /** The work folder; every step starts in it. */
+  folder: string
+  sourceDateEpoch: number
+  signal: AbortSignal
+}
+
+/** Runs `steps/<step>.sh` inside. @returns what it printed. @throws DD-IMAGE-010 with the last lines of what it said. */
+export async function runStep(step: string, args: readonly string[], namespace: Namespace): Promise<string> {
+  const script = fileURLToPath(new URL(`./steps/${step}.sh`, import.meta.url))
+  return await inside(['/bin/sh', script, ...args], `step ${step}`, namespace)
+}
+
+/** Runs one of our own programs (steps/<name>.ts) inside, by the Node that runs us. */
+export async function runOwnStep(step: string, args: readonly string[], namespace: Namespace): Promise<string> {
+  const script = fileURLToPath(new URL(`./steps/${step}.ts`, import.meta.url))
+  return await inside([process.execPath, '--disable-warning=ExperimentalWarning', script, ...args], `step ${step}`, namespace)
+}
+
+/** Removes a folder whose files may belong to subordinate ids. */
+export async function removeInside(path: string, signal: AbortSignal): Promise<void> {
+  await inside(['rm', '-rf', '--one-file-system', '--', path], 'clean-up', { folder: '/', sourceDateEpoch: 0, signal })
+  await rm(path, { recursive: true, force: true })
+}
+
+export async function makeFolder(path: string): Promise<string> {
+  await mkdir(path, { recursive: true, mode: 0o755 })
+  return path
+}
+
+async function inside(command: readonly string[], what: string, { folder, sourceDateEpoch, signal }: Namespace): Promise<string> {
+  if (process.getuid?.() === 0) {
+    throw new DrydockError('DD-IMAGE-009', 'expected to bake as an unprivileged user, found root', 'run the appliance as its own user (drydock)')
+  }
+  try {
+    const env = { ...programEnvironment({ SOURCE_DATE_EPOCH: String(sourceDateEpoch), HOME: '/nonexistent' }), PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
+    const { stdout } = await runProgram('unshare', { args: [...UNSHARE, ...command], cwd: folder, env, signal, package: 'util-linux' })
+    return stdout.toString('utf8')
+  } catch (failure) {
+    if (!(failure instanceof DrydockError) || failure.code !== 'DD-CORE-006') throw failure
+    if (/newuidmap|newgidmap|subuid|unshare failed|uid_map/.test(failure.hint)) {
+      throw new DrydockError(
+        'DD-IMAGE-009',
+        'expected user namespaces with subordinate ids for this user, found none',
+        'install uidmap, give the user 65536 ids in /etc/subuid and /etc/subgid, and allow unprivileged user namespaces',
+        { cause: failure },
+      )
+    }
+    throw new DrydockError('DD-IMAGE-010', `expected ${what} of the bake to succeed, found that it failed`, failure.hint, { cause: failure })
+  }
+}

@@ -1,0 +1,12 @@
+#!/bin/sh
+# compile.sh FOLDER LOWER:…   byte code of FOLDER's Python modules, made by the locked Python of the layers below it (top first).
+set -eu
+. "${0%/*}/common.sh"
+mkdir -p "overlay-work/$1"
+mount_workshop
+python_folders "$1" >/mnt/tmp/folders
+[ -s /mnt/tmp/folders ] || exit 0
+mkdir /mnt/root
+mount -t overlay -o "lowerdir=$2,upperdir=$1,workdir=overlay-work/$1,userxattr" overlay /mnt/root
+mount -t tmpfs tmpfs /mnt/root/tmp
+compile_python /mnt/root </mnt/tmp/folders
