@@ -1,15 +1,12 @@
-import { Command } from 'commander'
+import type { Command } from 'commander'
 import { collect, type Collected } from '../../../bundles/collect/collect.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { byteText, outputOf } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
+import { untilInterrupted } from './interrupt.ts'
 
-/** Exit code of a program that was ended by Ctrl-C (128 + SIGINT). */
-const INTERRUPTED = 130
-
-/** `drydock bundle collect COLLECTION.yaml --workspace DIR [--json]` */
-export function register(program: Command): void {
-  const bundle = program.commands.find(noun => noun.name() === 'bundle') ?? program.command('bundle').description('Bundles: what goes through the air gap.')
+/** `drydock bundle collect COLLECTION.yaml --workspace DIR [--json]`, under the noun that bundle.ts makes. */
+export function register(bundle: Command): void {
   bundle
     .command('collect')
     .summary('resolve a collection file and fetch all that it names')
@@ -23,48 +20,37 @@ export function register(program: Command): void {
     .action(collectVerb)
 }
 
-async function collectVerb(collection: string, options: { workspace: string }, command: Command): Promise<void> {
+async function collectVerb(collection: string, { workspace }: { workspace: string }, command: Command): Promise<void> {
   const output = outputOf(command)
-  const stop = new AbortController()
-  const interrupt = () => {
-    process.exitCode = INTERRUPTED
-    stop.abort()
-  }
-  process.once('SIGINT', interrupt)
-  process.once('SIGTERM', interrupt)
   const began = performance.now()
   try {
-    const collected = await collect({
-      collection,
-      workspace: options.workspace,
-      environment: process.env,
-      clock: wallClock,
-      signal: stop.signal,
-      progress: ({ phase, done, total, bytes }) =>
-        output.progress({ phase, done, total, unit: 'items', etaSeconds: null, words: `${phase} ${done}/${total} items · ${byteText(bytes)}`, bytes } as Parameters<typeof output.progress>[0]),
-    })
+    const collected = await untilInterrupted(signal =>
+      collect({
+        collection,
+        workspace,
+        environment: process.env,
+        clock: wallClock,
+        signal,
+        progress: ({ phase, done, total, bytes }) => output.progress({ phase, done, total, unit: 'items', etaSeconds: null, words: `${phase} ${done}/${total} items · ${byteText(bytes)}` }),
+      }),
+    )
     output.done()
     const seconds = Math.round((performance.now() - began) / 100) / 10
-    for (const line of report(collected, seconds)) output.line(line)
+    for (const line of report(collected, workspace, seconds)) output.line(line)
     const { lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes } = collected
     output.record({ type: 'collected', name: lock.name, created: lock.created, lock: lockPath, digest: lockDigest, items: counts, bytes, blobs, fetchedBytes, seconds })
-  } catch (failure) {
-    output.done()
-    stop.signal.throwIfAborted()
-    throw failure
   } finally {
-    process.removeListener('SIGINT', interrupt)
-    process.removeListener('SIGTERM', interrupt)
+    output.done()
   }
 }
 
-function report({ lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes }: Collected, seconds: number): string[] {
+function report({ lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes }: Collected, workspace: string, seconds: number): string[] {
   const kinds = ITEM_KINDS.filter(kind => counts[kind] !== undefined).map(kind => `${kind} ${counts[kind]}`)
   return [
     `${lock.name}, ${lock.created.replace('T', ' ').replace('Z', ' UTC')}: ${kinds.join(' · ')}`,
     `content    ${byteText(bytes)} in ${blobs} blobs, ${fetchedBytes === 0 ? 'nothing' : byteText(fetchedBytes)} fetched now in ${seconds} s`,
     `lock       ${lockPath}`,
     `           ${lockDigest}`,
-    'next       drydock bundle build',
+    `next       drydock bundle build ${workspace} --out DIR --site SITE --key FILE`,
   ]
 }

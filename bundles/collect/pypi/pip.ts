@@ -79,9 +79,9 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
     const report = join(folder, 'report.json')
     const requirements = 'file' in input ? input.file : join(folder, 'requirements.txt')
     if ('lines' in input) await writeFile(requirements, `${input.lines.join('\n')}\n`)
-    const { stderr, code } = await runProgram(pip.python, {
+    const { stdout, stderr, code } = await runProgram(pip.python, {
       args: [
-        '-m', 'pip', 'install', '--quiet', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python,
+        '-m', 'pip', 'install', '--no-color', '--progress-bar', 'off', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python,
         ...target.platforms.flatMap(platform => ['--platform', platform]),
         '--target', join(folder, 'target'), '--report', report, '-r', requirements,
       ],
@@ -90,7 +90,7 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
       signal,
       accept: [0, 1, 2],
     })
-    if (code !== 0) throw pipFault('file' in input ? input.file : input.lines.join(', '), target, stderr)
+    if (code !== 0) throw pipFault('file' in input ? input.file : input.lines.join(', '), target, `${stdout.toString('utf8')}\n${stderr}`)
     const { install } = checkShape(Report, JSON.parse(await readFile(report, 'utf8')), 'report of pip')
     return install.map(({ download_info: { url, archive_info }, metadata: { name, version } }) => {
       const sha256 = archive_info?.hashes?.['sha256'] ?? /^sha256=([0-9a-f]{64})$/.exec(archive_info?.hash ?? '')?.[1]
@@ -107,23 +107,23 @@ export function normalised(name: string): string {
   return name.replace(/[-_.]+/g, '-').toLowerCase()
 }
 
-function pipFault(what: string, target: PythonTarget, stderr: string): DrydockError {
-  if (/Connection|ConnectionError|Max retries exceeded|NewConnectionError|Read timed out|SSLError/.test(stderr) && !/from versions: [^n(]/.test(stderr)) {
+function pipFault(what: string, target: PythonTarget, said: string): DrydockError {
+  if (/connection error|connection broken|Max retries exceeded|NewConnectionError|Read timed out|SSLError/.test(said) && !/from versions: [^n(]/.test(said)) {
     return new DrydockError('DD-COLLECT-005', `expected the Python index to answer for ${what}, found it out of reach`, 'check the network and `pip config list`, then run the command again: what was fetched is kept')
   }
-  if (/DO NOT MATCH THE HASHES/.test(stderr)) {
-    const which = /^\s+(\S+) from /m.exec(stderr)?.[1] ?? what
+  if (/DO NOT MATCH THE HASHES/.test(said)) {
+    const which = /^\s+(\S+) from /m.exec(said)?.[1] ?? what
     return new DrydockError('DD-COLLECT-004', `expected ${which} with the hash in the requirements, found another`, 'nothing of it was kept; ask the index for a clean copy, or correct the hash')
   }
-  const missing = /No matching distribution found for (.+)/.exec(stderr)?.[1]
-  const versions = /\(from versions: (.*)\)/.exec(stderr)?.[1]
+  const missing = /No matching distribution found for (.+)/.exec(said)?.[1]
+  const versions = /\(from versions: (.*)\)/.exec(said)?.[1]
   if (missing !== undefined && versions === 'none') {
     return new DrydockError('DD-COLLECT-008', `expected a wheel for ${missing.trim()} (Python ${target.python}), found none for this platform`, 'check the name; what has no wheel for this Python and platform cannot be collected')
   }
-  const said = missing === undefined ? stderr.trim().split('\n').findLast(line => line.startsWith('ERROR: '))?.slice(7, 300) : undefined
+  const last = missing === undefined ? said.trim().split('\n').findLast(line => line.startsWith('ERROR: '))?.slice(7, 300) : undefined
   return new DrydockError(
     'DD-COLLECT-008',
-    missing === undefined ? `expected wheels for ${what} that fit together, found ${said ?? 'that pip failed'}` : `expected a wheel for ${missing.trim()} (Python ${target.python}), found other versions${versions === undefined ? '' : `: …${versions.slice(-80)}`}`,
+    missing === undefined ? `expected wheels for ${what} that fit together, found ${last ?? 'that pip failed'}` : `expected a wheel for ${missing.trim()} (Python ${target.python}), found other versions${versions === undefined ? '' : `: …${versions.slice(-80)}`}`,
     'pin a version that has a wheel for this Python and platform',
   )
 }
