@@ -32,7 +32,7 @@ export type HypervisorCapabilities = {
   /** `kvm`, `tcg`, or `none` for the simulated one; said in words in `notes` when it is not what one would hope for. */
   acceleration: 'kvm' | 'tcg' | 'none'
   cpus: number
-  /** What VMs that are not there yet can have now. */
+  /** What all VMs may have together, those that run included. */
   memoryMiB: number
   diskFreeMiB: number
   notes: string[]

@@ -90,11 +90,11 @@ export async function hypervisorConformance(t: Test, make: (t: Test) => Promise<
 
   await t.test('the console shows what the guest says', async t => {
     let text = ''
-    for (let tries = 0; tries < 200 && !text.includes(TINY_GREETING) && !text.includes('@agent'); tries++) {
+    for (let tries = 0; tries < 200 && !text.includes(TINY_GREETING) && !text.includes('@init'); tries++) {
       text = await driver.console('lin-1', never())
       await sleep(50)
     }
-    t.match(text, /drydock test guest is up|@agent/)
+    t.match(text, /drydock test guest is up|@init/)
     t.ok(Buffer.byteLength(text) <= 256 * 1024)
     t.equal(await code(driver.console('lin-99', never())), 'DD-HV-006')
   })

@@ -18,7 +18,8 @@ export type StampedIdentity = { hypervisor: string; name: string; uuid: string; 
  */
 export function commandLine(record: VmRecord, machine: QemuMachine): string[] {
   const { name, hardware } = record.intent
-  const holes = machine.holes.map(hole => {
+  // QEMU refuses two holes at one address; two connections may well name one server.
+  const holes = [...new Map(machine.holes.map(hole => [`${hole.guest.address}:${hole.guest.port}`, hole])).values()].map(hole => {
     const socat = `${machine.socat} -lp${helperTag(record.uuid)} - TCP:${hole.host.address}:${hole.host.port}`
     return `guestfwd=tcp:${hole.guest.address}:${hole.guest.port}-cmd:${socat}`
   })

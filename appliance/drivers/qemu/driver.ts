@@ -1,5 +1,5 @@
 import { realpath, stat, statfs } from 'node:fs/promises'
-import { availableParallelism } from 'node:os'
+import { availableParallelism, totalmem } from 'node:os'
 import { join, resolve } from 'node:path'
 import { checkShape } from '../../../bundles/format/check.ts'
 import type { Clock } from '../../core/clock.ts'
@@ -67,7 +67,7 @@ class QemuHypervisor implements Hypervisor {
       version: /version (\S+)/.exec(version.stdout.toString('utf8'))?.[1] ?? 'unknown',
       acceleration: acceleration.kind,
       cpus: availableParallelism(),
-      memoryMiB: Math.floor(process.availableMemory() / 2 ** 20),
+      memoryMiB: Math.floor(Math.min(totalmem(), process.constrainedMemory() || Infinity) / 2 ** 20),
       diskFreeMiB: Math.floor((disk.bavail * disk.bsize) / 2 ** 20),
       notes: acceleration.note === null ? [] : [acceleration.note],
     }

@@ -42,10 +42,13 @@ export async function removeFolder(vmsDir: string, name: string): Promise<void> 
   await syncFolder(vmsDir)
 }
 
-/** What a killed appliance was making or removing. Only for the one driver that owns the folder, when it opens. */
+/** What a killed appliance was making or removing: older than this process. What is younger is being made now, by a driver that this one replaces. */
 export async function clearLeftovers(vmsDir: string): Promise<void> {
+  const startedAt = Date.now() - process.uptime() * 1000
   for (const entry of await readdir(vmsDir)) {
-    if (/^\.(new|gone|probe)-/.test(entry)) await rm(join(vmsDir, entry), { recursive: true, force: true })
+    if (!/^\.(new|gone|probe)-/.test(entry)) continue
+    const found = await stat(join(vmsDir, entry)).catch(() => null)
+    if (found !== null && found.ctimeMs < startedAt) await rm(join(vmsDir, entry), { recursive: true, force: true })
   }
 }
 
