@@ -13,7 +13,7 @@ export type Work = { signal: AbortSignal; progress: (done: number, total: number
 export interface ImportSteps {
   verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[] }>
   missing(id: string): Promise<string[]>
-  stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number }>
+  stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }>
   scan(id: string, work: Work): Promise<Finding[]>
   promote(id: string): Promise<{ generation: number }>
   raiseMark(id: string): Promise<void>

@@ -95,7 +95,7 @@ export function createImporter(deps: ImporterDeps) {
     },
 
     /** One pass over the payload, read from the source that was verified. */
-    async stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number }> {
+    async stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }> {
       const volume = await openVolume(source)
       try {
         const kept = await staging(id).readHead()

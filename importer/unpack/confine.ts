@@ -34,7 +34,7 @@ export function startConfined(confined: Confined): ChildProcess {
   const args = [
     `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', `--fsize=${ENTRY_BYTES}:${ENTRY_BYTES}`, '--memlock=65536:65536', '--',
     'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--new-session', '--clearenv', '--hostname', 'unpack',
-    ...nodeBinds(), ...codeBinds(confined), '--bind', confined.staging, '/staging', '--chdir', '/code', '--seccomp', '4', '--',
+    ...nodeBinds(), ...codeBinds(confined), '--bind', confined.staging, '/staging', '--remount-ro', '/', '--chdir', '/code', '--seccomp', '4', '--',
     '/node', `--max-old-space-size=${HEAP_MIB}`, '--max-semi-space-size=4', '--no-addons', '--disable-warning=ExperimentalWarning',
     ...(confined.test?.withoutPermissionModel === true ? [] : ['--permission', '--allow-fs-read=/code', '--allow-fs-write=/staging']),
     join('/code', confined.program),

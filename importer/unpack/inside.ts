@@ -12,7 +12,10 @@ import { fileSource, readVolume, type VolumeReader } from '../../bundles/archive
 const MEDIA = 3
 /** Contents up to this size are written by plain synchronous calls: cheaper than three trips to the thread pool. */
 const SMALL_BYTES = 256 * 1024
-/** A large content is pushed to the disk while more of it comes in, so that the barrier at the end finds little left. */
+/**
+ * A large content is pushed to the disk while more of it comes in, so that the barrier at the end finds little left. The parent does
+ * it: Node's permission model has no fdatasync.
+ */
 const FLUSH_BYTES = 64 * 1024 * 1024
 const REPORT_MS = 250
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
@@ -27,9 +30,10 @@ try {
   const lines = linesOf(0)
   const { offset } = JSON.parse(lines.next().value ?? '{}') as { offset: number }
   await unpack(readVolume(mediaFrom(offset)), lines)
-  report({ finished: true, done, kept })
+  report({ finished: true, done, kept, peakKiB: process.resourceUsage().maxRSS })
 } catch (failure) {
-  report({ error: asDrydockError(failure).toJSON() })
+  const error = asDrydockError(failure)
+  report({ error: error.toJSON(), ...(error.cause === undefined ? {} : { cause: String(error.cause).slice(0, 500) }) })
 }
 
 async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<void> {
@@ -50,7 +54,7 @@ async function take(volume: VolumeReader, planned: Planned): Promise<void> {
     throw wrongEntry(`${name} (${planned.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
   }
   const path = `/staging/${planned.hex}`
-  const hex = !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path)
+  const hex = !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
   if (hex !== planned.hex) {
     if (planned.keep) unlinkSync(path)
     throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
@@ -80,10 +84,9 @@ async function writeSmall(volume: VolumeReader, path: string): Promise<string> {
 }
 
 /** The thread pool writes this chunk and reads the next one while this thread hashes. */
-async function writeLarge(volume: VolumeReader, path: string): Promise<string> {
+async function writeLarge(volume: VolumeReader, path: string, hex: string): Promise<string> {
   const hash = createHash('sha256')
   const file = await open(path, NEW_FILE, 0o600)
-  let flushing: Promise<void> | undefined
   let unflushed = 0
   try {
     for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
@@ -94,13 +97,10 @@ async function writeLarge(volume: VolumeReader, path: string): Promise<string> {
       advance(chunk.length)
       unflushed += chunk.length
       if (unflushed >= FLUSH_BYTES) {
-        await flushing
-        flushing = file.datasync()
-        flushing.catch(() => undefined)
+        report({ done, kept, flush: hex })
         unflushed = 0
       }
     }
-    await flushing
   } finally {
     await file.close()
   }

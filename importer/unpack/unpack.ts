@@ -1,4 +1,7 @@
 import { once } from 'node:events'
+import { constants } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import Type from 'typebox'
@@ -24,7 +27,8 @@ export type UnpackInput = {
   progress?: (done: number, total: number) => void
 }
 
-export type Unpacked = { bytes: number; kept: number }
+/** Bytes checked, bytes written, and the most memory that the confined process had. */
+export type Unpacked = { bytes: number; kept: number; peakKiB: number }
 
 /**
  * One streaming pass over a volume's payload, in the confined process. Returns when what was kept is on the disk: one barrier for
@@ -44,20 +48,43 @@ const Report = Type.Object({
   done: Type.Optional(Type.Integer({ minimum: 0 })),
   kept: Type.Optional(Type.Integer({ minimum: 0 })),
   finished: Type.Optional(Type.Literal(true)),
+  peakKiB: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** Push what is written of this blob to the disk. */
+  flush: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String({ maxLength: 2000 }), hint: Type.String({ maxLength: 2000 }) })),
+  /** For the log only. */
+  cause: Type.Optional(Type.String({ maxLength: 500 })),
 })
 
 /** Follows the child's lines; its last one is the result. */
 async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: UnpackInput): Promise<Unpacked> {
   let last: Type.Static<typeof Report> = {}
+  let flushing: Promise<void> | undefined
   for await (const line of createInterface({ input: child.stdout! })) {
     last = checkShape(Report, JSON.parse(line), 'the report of the confined process')
     if (last.done !== undefined) input.progress?.(last.done, input.verified.manifest.totals.bytes)
+    if (last.flush !== undefined && flushing === undefined) {
+      flushing = flush(join(input.staging, last.flush)).finally(() => {
+        flushing = undefined
+      })
+      // The barrier at the end reports what went wrong here.
+      flushing.catch(() => undefined)
+    }
   }
+  await flushing
   const { code, stderr } = await ended
-  if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, last.error.message, last.error.hint)
-  if (last.finished === true && code === 0) return { bytes: last.done ?? 0, kept: last.kept ?? 0 }
+  if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, last.error.message, last.error.hint, { cause: last.cause })
+  if (last.finished === true && code === 0) return { bytes: last.done ?? 0, kept: last.kept ?? 0, peakKiB: last.peakKiB ?? 0 }
   throw new DrydockError('DD-IMPORT-011', `expected the confined process to finish, found ${code === null ? 'it killed' : `exit ${code}`}`, stderr === '' ? 'look for the out-of-memory killer in the kernel log; `drydock import resume` tries again' : `it said: ${stderr}`)
+}
+
+async function flush(path: string): Promise<void> {
+  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+  try {
+    await file.datasync()
+  } finally {
+    await file.close()
+  }
 }
 
 type Ended = { code: number | null; stderr: string }

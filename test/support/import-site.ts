@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { Test } from 'tap'
+import type { Clock } from '../../appliance/core/clock.ts'
+import { silentLog } from '../../appliance/core/log.ts'
+import type { Event } from '../../appliance/model/event.ts'
+import type { Operation } from '../../appliance/model/operation.ts'
+import type { Imports } from '../../appliance/model/use-cases.ts'
+import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
+import { createImports } from '../../appliance/operations/imports.ts'
+import { openHistory } from '../../appliance/state/history.ts'
+import { importLedger } from '../../appliance/state/import-ledger.ts'
+import { openJournal } from '../../appliance/state/journal.ts'
+import type { ImportRecord } from '../../bundles/format/import-record.ts'
+import type { Trust } from '../../bundles/format/trust.ts'
+import { resolveMedia } from '../../importer/media/media.ts'
+import { createImporter } from '../../importer/stage/index.ts'
+import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
+import { filesFormat } from '../../mirror/files/format.ts'
+import { openStore, type Store } from '../../mirror/store/open.ts'
+import { person, type Person } from './bundles.ts'
+
+/** The importing half of an appliance, with everything real but the API: store, marks, journal, ledger, confined unpacker. */
+export type Site = {
+  folder: string
+  media: string
+  store: Store
+  marks: Marks
+  imports: Imports
+  operations: Engine
+  events: Event[]
+  appliance: Person
+  /** Submits a path and follows it until it waits or ends. */
+  submit(path: string, by?: string): Promise<{ operation: Operation; record: ImportRecord }>
+  /** Submit, go on, approve by another person, to the end. */
+  importBundle(path: string): Promise<ImportRecord>
+  /** SHA-256 over every name and byte that an import must not touch before it is approved: blobs, catalogue, marks; and what staging holds. */
+  fingerprint(): string
+  close(): Promise<void>
+}
+
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: readonly string[] }
+
+let requests = 0
+
+export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions): Promise<Site> {
+  const folder = options.folder ?? mkdtempSync(join(tmpdir(), 'drydock-site-'))
+  const clock = options.clock ?? { now: () => new Date() }
+  const media = join(folder, 'media')
+  const stagingDir = join(folder, 'staging')
+  const marksDir = join(folder, 'marks')
+  for (const path of [media, stagingDir, join(folder, 'db')]) mkdirSync(path, { recursive: true })
+  await createMarks(marksDir)
+  const marks = await openMarks(marksDir)
+  const formats = [filesFormat()]
+  const store = await openStore({ dataDir: folder, formats, clock })
+  const database = openHistory(join(folder, 'db', 'history.sqlite'))
+  const events: Event[] = []
+  const sink = { emit: (event: Partial<Event>) => (events.push({ seq: events.length + 1, at: clock.now().toISOString(), operation: null, actor: 'drydock', type: '', subject: '', fields: {}, ...event }), events.at(-1)!) }
+  const operations = createOperations({ journal: openJournal(database), events: sink, clock, log: silentLog, ...(options.onJournal === undefined ? {} : { onJournal: options.onJournal }) })
+  const appliance = options.appliance ?? (await person('appliance'))
+  const steps = createImporter({
+    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats,
+    signer: appliance.signer, internalNames: options.internalNames ?? [],
+  })
+  const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
+  operations.start()
+
+  const site: Site = {
+    folder, media, store, marks, imports, operations, events, appliance,
+    async submit(path, by = 'olga') {
+      const { id } = imports.submitPath(path, { actor: by, idempotencyKey: `request-${++requests}` })
+      const operation = await operations.settled(id)
+      return { operation, record: imports.get(id) }
+    },
+    async importBundle(path) {
+      const { operation, record } = await site.submit(path)
+      if (operation.state !== 'waiting') return record
+      await imports.proceed(record.id, 'olga')
+      if ((await operations.settled(operation.id)).state !== 'waiting') return imports.get(record.id)
+      await imports.approve(record.id, 'anton')
+      await operations.settled(operation.id)
+      return imports.get(record.id)
+    },
+    fingerprint: () => treeHash(folder, path => !path.startsWith('db/history') && path !== 'db/catalogue.sqlite-shm' && !path.startsWith('media/')),
+    async close() {
+      await operations.stop()
+      store.close()
+      database.close()
+    },
+  }
+  t.teardown(async () => {
+    await site.close()
+    if (options.folder === undefined) rmSync(folder, { recursive: true, force: true })
+  })
+  return site
+}
+
+/** Names, kinds and contents of a folder, as one digest. */
+export function treeHash(folder: string, counts: (path: string) => boolean = () => true): string {
+  const hash = createHash('sha256')
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true }).map(entry => ({ entry, path: join(entry.parentPath, entry.name).slice(folder.length + 1) }))
+  for (const { entry, path } of entries.toSorted((a, b) => (a.path < b.path ? -1 : 1))) {
+    if (!counts(path)) continue
+    hash.update(`${path}\0${entry.isFile() ? 'file' : entry.isDirectory() ? 'folder' : 'other'}\0`)
+    if (entry.isFile()) hash.update(readFileSync(join(folder, path)))
+  }
+  return hash.digest('hex')
+}
