@@ -225,7 +225,10 @@ export function createOperations(options: EngineOptions): Engine {
     signal(id, what, value) {
       const operation = stored(id)
       if (ENDED.has(operation.state)) throw new DrydockError('DD-STATE-014', `expected operation ${id} to wait for ${what}, found it ${operation.state}`, 'nothing to do: it has ended')
+      const record: JournalRecord = { operation: id, kind: operation.kind, name: what, phase: 'result' }
+      void options.onJournal?.(record, 'before')
       journal.result(id, waitName(what), operation.kind, value, now())
+      void options.onJournal?.(record, 'after')
       if (operation.state === 'waiting' && operation.waitingOn === what && !runs.has(id)) enqueue(operation)
     },
     cancel(id, actor) {

@@ -43,8 +43,10 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
     return poolView(pool, deps.nodes.list(name), deps.lastPlan(name), underWay)
   }
 
-  function checked(document: unknown): PoolDocument {
-    return checkDocument(document, desired.read().connections, deps.catalogue.current())
+  async function checked(value: unknown): Promise<PoolDocument> {
+    const document = checkDocument(value, desired.read().connections)
+    await deps.checkPacks(document.spec, deps.catalogue.current())
+    return document
   }
 
   function revision(change: Pick<Revision, 'revision' | 'parent' | 'author' | 'message' | 'change' | 'spec'>): Revision {
@@ -62,7 +64,7 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
     history: name => [...record(name).revisions],
 
     async create(document, message, author) {
-      const { metadata, spec } = checked(document)
+      const { metadata, spec } = await checked(document)
       const first = revision({ revision: 1, parent: null, author, message, change: changeText(null, spec), spec })
       await desired.update(draft => {
         if (Object.hasOwn(draft.pools, metadata.name)) {
@@ -76,8 +78,8 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
     async update(name, change, message, author) {
       const head = revisionOf(record(name), record(name).head)
       const wanted = change.document ?? { apiVersion: 'drydock/v1', kind: 'Pool', metadata: { name }, spec: { ...head.spec, roles: change.roles ?? head.spec.roles } }
-      const { metadata, spec } = checked(wanted)
-      if (metadata.name !== name) throw new DrydockError('DD-POOL-005', `expected a document of pool ${name}, found one of ${metadata.name}`, 'give the right file, or create the other pool')
+      const { metadata, spec } = await checked(wanted)
+      if (metadata.name !== name) throw new DrydockError('DD-POOL-004', `expected a document of pool ${name}, found one of ${metadata.name}`, 'give the right file, or create the other pool')
       let made = head
       await desired.update(draft => {
         const pool = poolOf(draft, name)

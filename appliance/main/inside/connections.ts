@@ -106,7 +106,7 @@ export function openConnections(deps: ConnectionsDeps): OpenConnections {
         await desired.update(draft => {
           const other = Object.values(draft.connections.hypervisors).find(each => each.kind === 'qemu' && each.name !== connection.name)
           if (connection.kind === 'qemu' && other !== undefined) {
-            throw new DrydockError('DD-POOL-010', `expected one embedded QEMU on an appliance, found ${other.name} here already`, `use ${other.name} in the pool spec`)
+            throw new DrydockError('DD-POOL-009', `expected one embedded QEMU on an appliance, found ${other.name} here already`, `use ${other.name} in the pool spec`)
           }
           draft.connections.hypervisors[connection.name] = connection
         })

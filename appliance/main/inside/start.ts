@@ -10,7 +10,9 @@ import { startReconciler, type Reconciler } from '../../execute/reconciler.ts'
 import { openIdentity } from '../../identity/people.ts'
 import { openPki } from '../../identity/pki.ts'
 import { bake } from '../../images/bake.ts'
+import { chooseBase, chooseRoles, readPacks } from '../../images/packs.ts'
 import { resolve } from '../../images/resolve.ts'
+import type { DesiredStore } from '../../model/desired.ts'
 import { createOperations, type OnJournal } from '../../operations/engine.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
@@ -51,7 +53,7 @@ export type Overrides = {
   consoleFolder?: string
 }
 
-export type Appliance = { applianceId: string; url: string; agentUrl: string; caSha256: string; services: Services; close(): Promise<void> }
+export type Appliance = { applianceId: string; url: string; agentUrl: string; caSha256: string; services: Services; desired: DesiredStore; close(): Promise<void> }
 
 /**
  * Composition: every part is opened here, given what it needs, and closed in the opposite order. Nothing below this file knows the others.
@@ -99,6 +101,12 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const pools = createPools({
     desired, operations, clock, catalogue: store.catalogue, blobs: store.blobs, nodes: agents.nodes, kick,
     lastPlan: pool => late.reconciler?.lastPlan(pool),
+    async checkPacks(spec, catalogue) {
+      const packs = await readPacks(catalogue, store.blobs)
+      const where = { generation: catalogue.generation, arch: 'amd64' }
+      chooseBase(spec.base, packs, where)
+      chooseRoles(spec.roles, packs, where)
+    },
     resolve: overrides.resolve ?? (async (spec, catalogue, signal) => await resolve(spec, catalogue, store.blobs, { workDir, signal })),
     bake: images.bake,
     readImage: images.get,
@@ -152,7 +160,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   Object.assign(readiness, { ready: true, waits: [] })
   const url = new URL(config.publicUrl)
   url.port = String(config.agentListen.port)
-  return { applianceId, url: config.publicUrl, agentUrl: url.origin, caSha256: pki.caSha256, services, close: async () => await stack.disposeAsync() }
+  return { applianceId, url: config.publicUrl, agentUrl: url.origin, caSha256: pki.caSha256, services, desired, close: async () => await stack.disposeAsync() }
 }
 
 /** Loaded only when it is wanted: verdaccio is most of the start. */

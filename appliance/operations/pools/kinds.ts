@@ -110,7 +110,7 @@ export function deleteKind(deps: PoolsDeps): OperationKind<{ pool: string }> {
 /** What a deletion waits for: that no node and no machine of the pool is left. */
 export const EMPTY = 'empty'
 
-/** @throws DD-POOL-006 */
+/** @throws DD-POOL-005 */
 export function rollbackTarget(pool: { name: string; target: number | null; revisions: readonly Revision[] }, to: number | null): number {
   const baked = pool.revisions.filter(each => each.specDigest !== undefined && each.image !== undefined)
   const found = to === null ? baked.findLast(each => each.outcome === 'healthy' && each.revision < (pool.target ?? 0)) : baked.find(each => each.revision === to)
@@ -119,5 +119,5 @@ export function rollbackTarget(pool: { name: string; target: number | null; revi
 }
 
 function nothingToRollBackTo(name: string, to: number | null): DrydockError {
-  return new DrydockError('DD-POOL-006', `expected a revision of ${name} with an image to roll back to, found none${to === null ? ' before the present one' : ` numbered ${to}`}`, `list them: drydock pool history ${name}`)
+  return new DrydockError('DD-POOL-005', `expected a revision of ${name} with an image to roll back to, found none${to === null ? ' before the present one' : ` numbered ${to}`}`, `list them: drydock pool history ${name}`)
 }

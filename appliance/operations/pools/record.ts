@@ -24,7 +24,7 @@ export function targetOf(pool: PoolRecord): Revision | null {
   return pool.target === null ? null : revisionOf(pool, pool.target)
 }
 
-/** @throws DD-POOL-009 */
+/** @throws DD-POOL-008 */
 export function refuseDeleting(pool: PoolRecord): void {
-  if (pool.deleting === true) throw new DrydockError('DD-POOL-009', `expected a pool that takes changes, found ${pool.name} being deleted`, `wait until it is gone: drydock pool status ${pool.name}`)
+  if (pool.deleting === true) throw new DrydockError('DD-POOL-008', `expected a pool that takes changes, found ${pool.name} being deleted`, `wait until it is gone: drydock pool status ${pool.name}`)
 }

@@ -1,9 +1,9 @@
 import type { PoolSpec } from '../../model/pool.ts'
 
-/** `python-3.11` is the role `python` in version `3.11`: the version begins behind the last hyphen. */
-export function splitRole(text: string): { role: string; version: string } {
-  const at = text.lastIndexOf('-')
-  return at <= 0 ? { role: text, version: '' } : { role: text.slice(0, at), version: text.slice(at + 1) }
+/** `python-3.11` is the role `python` in version `3.11`: the version begins with a digit, behind the last hyphen. `cmake` has none. */
+function splitRole(text: string): { role: string; version: string } {
+  const { role = text, version = '' } = /^(?<role>.+)-(?<version>[0-9][^-]*)$/.exec(text)?.groups ?? {}
+  return { role, version }
 }
 
 type RoleChange = { role: string; from: string | null; to: string | null }
@@ -39,7 +39,7 @@ function leaves(spec: PoolSpec): [string, unknown][] {
 /** For people: `python 3.10 → 3.11, numpy 1.25.2 → 1.26.0, cmake 3.25 new, size 2 → 4`. */
 export function changeText(before: PoolSpec | null, after: PoolSpec): string {
   if (before === null) return `new: ${[after.base, ...after.roles].join(', ')}`
-  const roles = roleChanges(before.roles, after.roles).map(({ role, from, to }) => (from === null ? `${role} ${to} new` : to === null ? `${role} ${from} removed` : `${role} ${from} → ${to}`))
+  const roles = roleChanges(before.roles, after.roles).map(({ role, from, to }) => (from === null ? `${named(role, to)} new` : to === null ? `${named(role, from)} removed` : `${role} ${from || 'newest'} → ${to || 'newest'}`))
   const fields = fieldChanges(before, after).map(({ field, from, to }) => `${field} ${shown(from)} → ${shown(to)}`)
   const reordered = roles.length === 0 && before.roles.join() !== after.roles.join() ? ['roles in another order'] : []
   return [...roles, ...reordered, ...fields].join(', ') || 'no change'
@@ -47,9 +47,13 @@ export function changeText(before: PoolSpec | null, after: PoolSpec): string {
 
 /** For the line of the event: `python:3.10→3.11 numpy:1.25.2→1.26.0 +cmake:3.25`. */
 export function diffText(before: PoolSpec | null, after: PoolSpec): string {
-  const roles = roleChanges(before?.roles ?? [], after.roles).map(({ role, from, to }) => (from === null ? `+${role}:${to}` : to === null ? `-${role}:${from}` : `${role}:${from}→${to}`))
+  const roles = roleChanges(before?.roles ?? [], after.roles).map(({ role, from, to }) => (from === null ? `+${named(role, to, ':')}` : to === null ? `-${named(role, from, ':')}` : `${role}:${from || 'newest'}→${to || 'newest'}`))
   const fields = before === null ? [] : fieldChanges(before, after).map(({ field, from, to }) => `${field}:${shown(from)}→${shown(to)}`)
   return [...roles, ...fields].join(' ') || 'none'
+}
+
+function named(role: string, version: string | null, between = ' '): string {
+  return version === null || version === '' ? role : `${role}${between}${version}`
 }
 
 function shown(value: unknown): string {

@@ -50,7 +50,7 @@ export async function rollOut(
     return { outcome: 'healthy', revision, image: image.digest, specDigest, baked: image.baked }
   }
   if (verdict.outcome === 'superseded') {
-    throw new DrydockError('DD-POOL-008', `expected revision ${revision} of ${name} to become healthy, found it overtaken by revision ${verdict.by}`, `follow the newer one: drydock pool status ${name}`)
+    throw new DrydockError('DD-POOL-007', `expected revision ${revision} of ${name} to become healthy, found it overtaken by revision ${verdict.by}`, `follow the newer one: drydock pool status ${name}`)
   }
   context.emit({ type: 'pool.failed', subject: `pool:${name}`, fields: { pool: name, revision, reason: verdict.reason } })
   if (verdict.rollbackTo !== null) {
@@ -61,7 +61,7 @@ export async function rollOut(
     })
   }
   throw new DrydockError(
-    'DD-POOL-007',
+    'DD-POOL-006',
     `expected revision ${revision} of ${name} to become healthy, found: ${verdict.reason}`,
     verdict.rollbackTo === null ? `the pool is paused: look at its nodes (drydock node list --pool ${name}), then drydock pool resume or rollback ${name}` : `revision ${verdict.rollbackTo} is being restored: drydock pool status ${name}`,
   )
