@@ -1,4 +1,5 @@
 import { SECURITY_HEADERS } from './console.ts'
+import type { EventFilter } from '../model/event.ts'
 import type { Ask } from './route.ts'
 import type { Services } from './services.ts'
 
@@ -15,7 +16,7 @@ const open = new WeakMap<object, Set<() => void>>()
  * Events as they happen (server-sent events, WHATWG HTML 9.2): first what is stored, then what comes. Reading along does not keep a session
  * alive, and a session that ends takes its streams with it.
  */
-export function streamEvents(services: Services, query: { after?: number; subject?: string }, http: Ask<unknown, unknown, unknown>['http']): void {
+export function streamEvents(services: Services, query: Pick<EventFilter, 'after' | 'subject' | 'operation'>, http: Ask<unknown, unknown, unknown>['http']): void {
   const { reply, request, credential } = http
   const streams = open.get(services) ?? new Set<() => void>()
   open.set(services, streams)
@@ -46,7 +47,7 @@ export function streamEvents(services: Services, query: { after?: number; subjec
   const beat = setInterval(() => (services.identity.authenticate(credential, { touch: false }) === undefined ? end() : write(': beat\n\n')), BEAT_MS)
   response.on('close', end)
   response.on('error', end)
-  const stop = services.events.subscribe({ after, ...(query.subject === undefined ? {} : { subject: query.subject }) }, event => write(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`))
+  const stop = services.events.subscribe({ ...query, after }, event => write(`id: ${event.seq}\ndata: ${JSON.stringify(event)}\n\n`))
   stopEvents = stop
   if (!streams.has(end)) stop()
 }

@@ -88,6 +88,7 @@ async function loadVerbs(program: Command, noun: string | undefined): Promise<vo
   table.register(program)
   const command = program.commands.find(candidate => candidate.name() === noun)
   for (const file of more) if (command !== undefined) (await load(file))?.register(command)
+  command?.helpCommand(false)
 }
 
 /** undefined when the file is not part of this installation; a fault inside it is a fault. */

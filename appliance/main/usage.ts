@@ -9,7 +9,7 @@ import { nearest } from '../core/nearest.ts'
 export function usageError(failure: CommanderError, command: Command, rest: readonly string[]): DrydockError {
   const name = fullName(command)
   const look = `\`${name} --help\` shows what it takes`
-  const quoted = /'([^']*)'/.exec(failure.message)?.[1] ?? ''
+  const quoted = (/'([^']*)'/.exec(failure.message)?.[1] ?? '').replace(/=.*$/s, '')
   switch (failure.code) {
     case 'commander.unknownCommand':
     case 'commander.help': {

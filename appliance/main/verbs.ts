@@ -39,5 +39,5 @@ export const NOUNS = {
   logout: { summary: 'end the session and forget the token', group: PEOPLE, files: ['../cli/login.ts'] },
   user: { summary: 'people: add, list, remove, password', group: PEOPLE, files: ['../cli/user.ts'] },
   token: { summary: 'tokens for programs: new, list, revoke', group: PEOPLE, files: ['../cli/token.ts'] },
-  audit: { summary: 'who did what: list, verify, export', group: PEOPLE, files: ['../cli/audit.ts'] },
+  audit: { summary: 'who did what: list, verify, export', group: PEOPLE, files: ['../cli/audit.ts', './outside/audit-verify.ts'] },
 } as const satisfies Record<string, Noun>

@@ -11,6 +11,7 @@ const strict = { additionalProperties: false } as const
 const After = Type.Optional(Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER }))
 const Limit = Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 }))
 const Subject = Type.Optional(Type.String({ maxLength: 256 }))
+const Id = Type.Optional(Type.String({ maxLength: 64 }))
 const DEFAULT_LIMIT = 200
 
 export function historyRoutes(services: Services): Route[] {
@@ -19,16 +20,16 @@ export function historyRoutes(services: Services): Route[] {
     route({ method: 'GET', path: '/home', needs: 'viewer', summary: 'What waits for a person.', answer: HomeView, handle: () => ({ waiting: waitingForPeople(services) }) }),
     route({
       method: 'GET', path: '/events', needs: 'viewer', summary: 'Events in order: those behind `after`, or without it the newest ones.',
-      query: Type.Object({ after: After, subject: Subject, limit: Limit }, strict), answer: Type.Array(Event),
-      handle({ query: { after, subject, limit = DEFAULT_LIMIT } }) {
-        const about = subject === undefined ? {} : { subject }
+      query: Type.Object({ after: After, subject: Subject, operation: Id, limit: Limit }, strict), answer: Type.Array(Event),
+      handle({ query: { after, subject, operation, limit = DEFAULT_LIMIT } }) {
+        const about = { ...(subject === undefined ? {} : { subject }), ...(operation === undefined ? {} : { operation }) }
         if (after !== undefined) return events.list({ after, limit, ...about })
         return newest(limit, events.last(), from => events.list({ after: from, limit: PAGE, ...about }))
       },
     }),
     route({
       method: 'GET', path: '/events/stream', needs: 'viewer', summary: 'The same, live: server-sent events with the sequence number as id. Goes on behind `after` or Last-Event-ID.',
-      query: Type.Object({ after: After, subject: Subject }, strict), contentType: 'text/event-stream', answer: Type.String(),
+      query: Type.Object({ after: After, subject: Subject, operation: Id }, strict), contentType: 'text/event-stream', answer: Type.String(),
       handle({ query, http }) {
         streamEvents(services, query, http)
         return ''

@@ -242,7 +242,7 @@ export function waitingImport(): ImportRecord {
       signers: [{ fingerprint: `9F3C${'0'.repeat(34)}A1`, name: 'Ana Ruiz', keyCreated: '2026-01-01T00:00:00Z' }, { fingerprint: `77D0${'0'.repeat(34)}0C`, name: 'Jon Berg', keyCreated: '2026-01-01T00:00:00Z' }],
       adds: [{ kind: 'npm', count: 212 }, { kind: 'pypi', count: 14 }, { kind: 'deb', count: 37 }, { kind: 'oci', count: 2 }, { kind: 'file', count: 1 }],
       changes: [{ kind: 'pypi', name: 'numpy', from: '1.25.2', to: '1.26.4' }],
-      newBytes: 2040109466, presentBytes: 3328599654, findings: [{ severity: 'warning', code: 'install-script', item: 'esbuild 0.21.5', text: 'install script: esbuild 0.21.5', claimed: true }],
+      newBytes: 2040109466, presentBytes: 3328599654, findings: [{ severity: 'note', code: 'install-script', item: 'npm:esbuild@0.21.5', text: 'esbuild 0.21.5 runs a script when it is installed', claimed: true }],
       affects: ['linux-perf-ci can move to numpy-1.26.4'], freeBytes: 65498251264, seconds: 40,
     },
     approvals: [], approvalsNeeded: 1, missing: [], generation: null, receipt: null, error: null, reason: null,

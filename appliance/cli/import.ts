@@ -1,0 +1,145 @@
+import type { Command } from 'commander'
+import type { Schema } from '../../ui/client/client.ts'
+import { answerOf, openAppliance, type Appliance } from './appliance.ts'
+import { DrydockError } from '../core/error.ts'
+import { followOperation } from './follow.ts'
+import { outputOf, type Output } from './output.ts'
+import { preflightLines } from './preflight.ts'
+import { at, listOptions, printList, short } from './table.ts'
+import { uploadBundle } from './upload.ts'
+
+type ImportRecord = Schema<'ImportRecord'>
+/** Exit code of something that waits for a person. */
+const WAITING = 4
+
+export function register(program: Command): void {
+  const noun = program.command('import').description('Bring signed bundles in. An import stops at its preflight, and again until somebody else approves it.')
+  noun
+    .command('run')
+    .description('Send a bundle to the appliance, show what is in it and whether to trust it, and stop; with --yes go on as far as an approver is needed.')
+    .argument('<path>', 'the bundle (with --on-appliance: its path there, under a media root)')
+    .option('--yes', 'go on after the preflight')
+    .option('--on-appliance', 'the path is one of the appliance, not of this machine')
+    .action(run)
+  noun
+    .command('proceed')
+    .description('Go on after the preflight: take the payload in, check every byte, scan it.')
+    .argument('<id>', 'sequence or id')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const appliance = await openAppliance()
+      const record = await answerOf(appliance.client.POST('/api/v1/imports/{id}/proceed', { params: { path: { id } } }))
+      await goOn(appliance, record, outputOf(command), 'proceed')
+    })
+  noun
+    .command('approve')
+    .description('Let an import into the mirrors. Not for the one who brought it.')
+    .argument('<id>', 'sequence or id')
+    .option('--no-wait', 'do not wait until it is served')
+    .action(async (id: string, options: { wait: boolean }, command: Command) => {
+      const output = outputOf(command)
+      const appliance = await openAppliance()
+      const record = await answerOf(appliance.client.POST('/api/v1/imports/{id}/approve', { params: { path: { id } } }))
+      output.line(`approved by ${record.approvals.map(one => one.user).join(', ')} (${record.approvals.length} of ${record.approvalsNeeded})`, 'good')
+      if (!options.wait || record.approvals.length < record.approvalsNeeded) return output.record(record)
+      await goOn(appliance, record, output, 'approval')
+    })
+  noun
+    .command('reject')
+    .description('Turn an import away; what was staged is removed.')
+    .argument('<id>', 'sequence or id')
+    .requiredOption('--reason <text>', 'why; it is kept with the import')
+    .action(async (id: string, { reason }: { reason: string }, command: Command) => {
+      const output = outputOf(command)
+      const { client } = await openAppliance()
+      const record = await answerOf(client.POST('/api/v1/imports/{id}/reject', { params: { path: { id } }, body: { reason } }))
+      output.line(`rejected: ${record.source}`)
+      output.record(record)
+    })
+  noun
+    .command('resume')
+    .description('Go on with an import that failed.')
+    .argument('<id>', 'sequence or id')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const appliance = await openAppliance()
+      const operation = await answerOf(appliance.client.POST('/api/v1/imports/{id}/resume', { params: { path: { id } } }))
+      await goOn(appliance, await recordOf(appliance, operation.id), outputOf(command), null)
+    })
+  noun
+    .command('show')
+    .description('One import with its preflight.')
+    .argument('<id>', 'sequence or id')
+    .action(async (id: string, _options: unknown, command: Command) => {
+      const output = outputOf(command)
+      const { client } = await openAppliance()
+      const record = await answerOf(client.GET('/api/v1/imports/{id}', { params: { path: { id } } }))
+      output.record(record)
+      for (const line of preflightLines(record)) output.line(line)
+      output.line(`state      ${record.state}${record.reason === null ? '' : `: ${record.reason}`}${record.error === null ? '' : `: ${record.error.message}      ${record.error.code}`}`)
+      output.line(`brought    by ${record.submittedBy} at ${at(record.at)} UTC${record.approvals.map(one => `, approved by ${one.user} at ${at(one.at)}`).join('')}`)
+      if (record.generation !== null) output.line(`served     since generation ${record.generation}, receipt ${short(record.receipt)}`)
+    })
+  listOptions(noun.command('list').description('Everything that came in or asked to.')).action(async (_options: unknown, command: Command) => {
+    const { client } = await openAppliance()
+    printList(command, await answerOf(client.GET('/api/v1/imports')), {
+      sequence: row => row.sequence ?? '–',
+      state: row => row.state,
+      stream: row => row.preflight?.stream ?? '–',
+      source: row => row.source,
+      by: row => row.submittedBy,
+      approved: row => row.approvals.map(one => one.user).join(', ') || '–',
+      at: row => at(row.at),
+      generation: row => row.generation ?? '–',
+      id: row => row.id,
+    }, 'nothing came in yet: drydock import run PATH')
+  })
+}
+
+async function run(path: string, options: { yes?: boolean; onAppliance?: boolean }, command: Command): Promise<void> {
+  const output = outputOf(command)
+  const appliance = await openAppliance()
+  const operation = options.onAppliance === true
+    ? await answerOf(appliance.client.POST('/api/v1/imports', { body: { path }, headers: { 'idempotency-key': crypto.randomUUID() } }))
+    : await uploadBundle(appliance, path, output)
+  const waiting = await followOperation(appliance, operation.id, output, one => one.state === 'waiting')
+  const record = await recordOf(appliance, operation.id)
+  output.record({ type: 'preflight', import: record })
+  for (const line of preflightLines(record)) output.line(line)
+  if (waiting.waitingOn !== 'proceed' || options.yes !== true) return sayWhatItWaitsFor(record, waiting.waitingOn, output)
+  await answerOf(appliance.client.POST('/api/v1/imports/{id}/proceed', { params: { path: { id: record.id } } }))
+  await goOn(appliance, record, output, 'proceed')
+}
+
+/** Follows the import until it waits for something else, or is done. */
+async function goOn(appliance: Appliance, record: ImportRecord, output: Output, behind: string | null): Promise<void> {
+  const operation = await followOperation(appliance, record.operation, output, one => one.state === 'waiting' && one.waitingOn !== behind)
+  const now = await recordOf(appliance, record.operation)
+  if (operation.state === 'waiting') {
+    if (operation.waitingOn === 'quarantine') for (const line of preflightLines(now)) output.line(line)
+    return sayWhatItWaitsFor(now, operation.waitingOn, output)
+  }
+  output.line(`imported: sequence ${now.sequence} is served as generation ${now.generation}`, 'good')
+  output.line(`receipt ${now.receipt ?? '–'}: drydock receipt export ${now.sequence}`)
+  output.record({ type: 'imported', import: now })
+}
+
+/** The last line of an import that is not done, and exit code 4. @throws DD-IMPORT-009 from quarantine: policy has refused it. */
+function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, output: Output): void {
+  const name = record.sequence ?? record.id
+  const blockers = record.preflight?.findings.filter(finding => finding.severity === 'blocker') ?? []
+  if (waitingOn === 'quarantine') {
+    throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `have the sender correct the bundle; then: drydock import reject ${name} --reason …`)
+  }
+  const waits =
+    waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
+    : waitingOn === 'approval' ? `waits for an approver other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
+    : `parked, waits for what is missing (${record.missing.length}): bring the bundle that it stands on`
+  output.line(waits, 'strong')
+  output.record({ type: 'waiting', code: 'DD-CLI-013', on: waitingOn, import: record })
+  process.exitCode = WAITING
+}
+
+async function recordOf({ client }: Appliance, operation: string): Promise<ImportRecord> {
+  const records = await answerOf(client.GET('/api/v1/imports'))
+  const record = records.find(one => one.operation === operation) ?? records.find(one => one.id === operation)
+  return record ?? (await answerOf(client.GET('/api/v1/imports/{id}', { params: { path: { id: operation } } })))
+}

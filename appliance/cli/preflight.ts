@@ -1,0 +1,57 @@
+import type { Schema } from '../../ui/client/client.ts'
+import { byteText, durationText } from './output.ts'
+
+type ImportRecord = Schema<'ImportRecord'>
+
+const LEFT = 69
+
+/** What is on the stick, whether to trust it and what it changes, in one screen (design/console.md). */
+export function preflightLines(record: ImportRecord): string[] {
+  const { preflight } = record
+  if (preflight === null) return [`${record.source}: ${record.state}, no preflight yet`]
+  const signers = preflight.signers.map(signer => `${signer.name} (${preflight.role}) ${shortFingerprint(signer.fingerprint)}`).join(', ')
+  const adds = preflight.adds.map(({ kind, count }) => `${kind === 'file' ? 'files' : kind} ${count}`).join(' · ')
+  return [
+    `${preflight.stream}, sequence ${preflight.sequence} (${preflight.lastSequence === 0 ? 'the first here' : `last here: ${preflight.lastSequence}`}), made ${preflight.created.slice(0, 10)}, ${byteText(preflight.size)} in ${preflight.volumes} ${preflight.volumes === 1 ? 'volume' : 'volumes'}`,
+    row('signed by', signers, `${preflight.signers.length} of ${preflight.threshold} needed`),
+    row('adds', adds === '' ? 'nothing' : adds, `${byteText(preflight.newBytes)} new, ${byteText(preflight.presentBytes)} already here`),
+    ...rows('changes', preflight.changes.map(({ kind, name, from, to }) => `${name} ${from} → ${to} (${kind})`), 'nothing'),
+    row('removes', 'nothing (removal is by garbage collection)'),
+    ...rows('findings', findingsText(preflight.findings), 'none'),
+    row('affects', ['no pool until it is applied', ...preflight.affects].join('; ')),
+    row('needs', `about ${durationText(preflight.seconds)}, ${byteText(preflight.newBytes)} of ${byteText(preflight.freeBytes)} free`),
+    ...(record.missing.length === 0 ? [] : rows('missing', record.missing, '')),
+  ]
+}
+
+type Finding = NonNullable<ImportRecord['preflight']>['findings'][number]
+
+/** What stops or warns first, each in its own words; then notes, those of one kind together with their number. */
+function findingsText(findings: readonly Finding[]): string[] {
+  const grave = (['blocker', 'warning'] as const).flatMap(severity => findings.filter(finding => finding.severity === severity).map(finding => `${severity}: ${finding.text}${claimText(finding)}`))
+  const notes = Map.groupBy(findings.filter(finding => finding.severity === 'note'), finding => `${finding.code.replaceAll('-', ' ')}\0${claimText(finding)}`)
+  return [...grave, ...[...notes].map(([key, same]) => {
+    const [label = '', claim = ''] = key.split('\0')
+    return `${same.length} ${label}${same.length === 1 ? '' : 's'}: ${same.map(finding => itemText(finding.item)).join(', ')}${claim}`
+  })]
+}
+
+const claimText = ({ claimed }: Finding) => (claimed ? ' (claimed by the sender, checked again before approval)' : '')
+
+/** `npm:esbuild@0.21.5#…` as people say it: `esbuild 0.21.5`. */
+function itemText(key: string): string {
+  const [, name, version] = /^[a-z]+:(.+)@([^@#]+)(?:#.*)?$/.exec(key) ?? []
+  return name === undefined ? key : `${name} ${version}`
+}
+
+function rows(name: string, texts: readonly string[], none: string): string[] {
+  if (texts.length === 0) return [row(name, none)]
+  return texts.map((text, index) => row(index === 0 ? name : '', text))
+}
+
+function row(name: string, text: string, right = ''): string {
+  const left = `${name.padEnd(11)}${text}`
+  return right === '' ? left : `${left.padEnd(LEFT - 4)}    ${right}`
+}
+
+const shortFingerprint = (fingerprint: string) => `${fingerprint.slice(0, 4)}…${fingerprint.slice(-2)}`

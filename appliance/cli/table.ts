@@ -1,0 +1,68 @@
+import type { Command } from 'commander'
+import { DrydockError } from '../core/error.ts'
+import { nearest } from '../core/nearest.ts'
+import { printable } from '../core/printable.ts'
+import { outputOf } from './output.ts'
+
+/** A column: its text for people. Right-aligned when every value in it is a number. */
+export type Columns<Row> = Record<string, (row: Row) => string | number>
+
+/** Every list has them. */
+export function listOptions(command: Command): Command {
+  return command
+    .option('--sort <column>', 'sort by this column; -column for the other way round')
+    .option('--filter <text>', 'only rows with this text in any column, or column=text for one of them')
+    .option('--columns <names>', 'only these columns, with commas between')
+}
+
+/** Prints rows as a table, or as records with --json (whole ones, filtered and sorted the same). */
+export function printList<Row extends object>(command: Command, rows: readonly Row[], columns: Columns<Row>, empty: string): void {
+  const output = outputOf(command)
+  const options = command.opts<{ sort?: string; filter?: string; columns?: string }>()
+  const names = Object.keys(columns)
+  const wanted = options.columns === undefined ? names : options.columns.split(',').map(name => known(name.trim(), names))
+  const cell = (row: Row, name: string) => String(columns[name]?.(row) ?? '')
+  let shown = [...rows]
+  if (options.filter !== undefined) {
+    const [, name, text] = /^([a-z-]+)=(.*)$/s.exec(options.filter) ?? []
+    const searched = name === undefined ? names : [known(name, names)]
+    const needle = (text ?? options.filter).toLowerCase()
+    shown = shown.filter(row => searched.some(column => cell(row, column).toLowerCase().includes(needle)))
+  }
+  if (options.sort !== undefined) {
+    const down = options.sort.startsWith('-')
+    const name = known(options.sort.replace(/^-/, ''), names)
+    shown.sort((a, b) => cell(a, name).localeCompare(cell(b, name), 'en', { numeric: true }) * (down ? -1 : 1))
+  }
+  for (const row of shown) output.record(row)
+  if (output.json) return
+  if (shown.length === 0) return output.line(empty, 'dim')
+  const lines = shown.map(row => wanted.map(name => printable(cell(row, name))))
+  const widths = wanted.map((name, index) => Math.max(name.length, ...lines.map(line => widthOf(line[index] ?? ''))))
+  const rightwards = wanted.map((_, index) => lines.every(line => /^[\d.,]*$/.test(line[index] ?? '')))
+  const format = (line: readonly string[]) =>
+    line.map((text, index) => {
+      const space = ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(text)))
+      return rightwards[index] === true ? space + text : index === line.length - 1 ? text : text + space
+    }).join('  ').trimEnd()
+  output.line(format(wanted.map(name => name.toUpperCase())), 'dim')
+  for (const line of lines) output.line(format(line))
+}
+
+const widthOf = (text: string) => Array.from(text).length
+
+function known(name: string, names: readonly string[]): string {
+  if (names.includes(name)) return name
+  const close = nearest(name, names)
+  throw new DrydockError('DD-CLI-002', `expected a column of this list (${names.join(', ')}), found ${JSON.stringify(name)}`, close === undefined ? 'name one of them' : `did you mean ${close}?`)
+}
+
+/** `sha256:af2c5d…`: enough to recognise, the whole one is in --json. */
+export function short(digest: string | null | undefined): string {
+  return digest === null || digest === undefined ? '–' : digest.replace(/^(sha256:[0-9a-f]{12})[0-9a-f]+$/, '$1…')
+}
+
+/** `2026-11-18 10:00:00` UTC. */
+export function at(iso: string | null): string {
+  return iso === null ? '–' : iso.slice(0, 19).replace('T', ' ')
+}

@@ -1,0 +1,91 @@
+import { open } from 'node:fs/promises'
+import { request } from 'node:https'
+import { basename } from 'node:path'
+import { pipeline } from 'node:stream/promises'
+import type { Schema } from '../../ui/client/client.ts'
+import { DrydockError, isErrno } from '../core/error.ts'
+import { errorFrom, unreachable, type Appliance } from './appliance.ts'
+import type { Output } from './output.ts'
+
+const READ_BYTES = 1024 * 1024
+const TELL_EVERY_MS = 200
+
+/** Streams a bundle to the appliance, whose user cannot read ours. The file is read once. @returns the import's operation */
+export async function uploadBundle(appliance: Appliance, path: string, output: Output): Promise<Schema<'Operation'>> {
+  const file = await openBundle(path)
+  try {
+    const { size } = await file.stat()
+    const { promise: answered, resolve, reject } = Promise.withResolvers<Schema<'Operation'>>()
+    const call = request(`${appliance.url}/api/v1/imports`, {
+      method: 'POST', ca: appliance.ca, agent: false,
+      headers: {
+        authorization: `Bearer ${appliance.token}`, 'content-type': 'application/octet-stream', 'content-length': size,
+        'x-file-name': encodeURIComponent(basename(path)), 'idempotency-key': crypto.randomUUID(),
+      },
+    })
+    call.on('error', reject)
+    call.on('response', response => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.on('error', reject)
+      response.on('end', () => {
+        const body = parse(Buffer.concat(chunks).toString('utf8'))
+        if (response.statusCode === 202) resolve(body as Schema<'Operation'>)
+        else reject(errorFrom(body, response.statusCode ?? 0))
+      })
+    })
+    const sending = pipeline(file.createReadStream({ highWaterMark: READ_BYTES, autoClose: false }), progressOf(size, output), call)
+    // A refusal (no space, no right) comes before the end of the file and breaks the pipe: the answer says why, the pipe does not.
+    return await Promise.race([answered, sending.then(() => answered, () => answeredSoon(answered, sending))])
+  } catch (failure) {
+    throw unreachable(appliance.url, failure)
+  } finally {
+    output.done()
+    await file.close()
+  }
+}
+
+const LAST_WORD_MS = 2000
+
+async function answeredSoon<T>(answered: Promise<T>, sending: Promise<void>): Promise<T> {
+  const late = new Promise<T>((_resolve, reject) => {
+    setTimeout(() => void sending.catch(reject), LAST_WORD_MS).unref()
+  })
+  return await Promise.race([answered, late])
+}
+
+function progressOf(total: number, output: Output) {
+  return async function* (source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    const began = Date.now()
+    let done = 0
+    let told = 0
+    for await (const chunk of source) {
+      yield chunk
+      done += chunk.length
+      if (Date.now() - told < TELL_EVERY_MS && done < total) continue
+      told = Date.now()
+      const seconds = (told - began) / 1000
+      output.progress({ phase: 'send', done, total, unit: 'bytes', etaSeconds: seconds < 1 ? null : Math.ceil((seconds / done) * (total - done)) })
+    }
+  }
+}
+
+async function openBundle(path: string) {
+  try {
+    const file = await open(path, 'r')
+    if ((await file.stat()).isFile()) return file
+    await file.close()
+  } catch (cause) {
+    const why = isErrno(cause, 'ENOENT') ? 'none' : isErrno(cause, 'EACCES') ? 'one that you may not read' : 'something that cannot be opened'
+    throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found ${why}`, 'name a .drydock file; for one on the appliance itself add --on-appliance', { cause })
+  }
+  throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found something that is no plain file`, 'name a .drydock file')
+}
+
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
+}
