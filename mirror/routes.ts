@@ -29,12 +29,11 @@ export function mirrorRoutes(deps: MirrorRoutesDeps): FastifyPluginAsync {
     const asked = placeOf(format, before, after, catalogue.current().generation)
     if (asked === undefined) return refuse(format, reply, 400, 'the address is not well formed')
     if (!catalogue.has(asked.generation)) return refuse(format, reply, 404, `generation ${asked.generation}`)
-    const query = after.includes('?') ? after.slice(after.indexOf('?') + 1) : ''
-    const found = format.find({ path: asked.path, accept: request.headers.accept ?? '', query: new URLSearchParams(query) })
+    const found = format.find({ path: asked.path, accept: request.headers.accept ?? '' })
     if ('redirect' in found) return reply.redirect(`${asked.base}/${found.redirect}`, 301)
     if ('body' in found) return reply.headers({ 'content-type': found.mediaType, 'x-content-type-options': 'nosniff', ...found.headers }).send(found.body)
     const entry = catalogue.lookup(asked.generation, format.kind, found.path)
-    if (entry !== undefined) return send(request, reply, entry, found.headers?.(entry) ?? {})
+    if (entry !== undefined) return send(request, reply, entry, found.headers)
     if (found.otherwise === undefined) return refuse(format, reply, 404, asked.path)
     return reply.header('content-type', found.otherwise.mediaType).send(found.otherwise.body)
   }
@@ -82,13 +81,15 @@ export function mirrorRoutes(deps: MirrorRoutesDeps): FastifyPluginAsync {
 
 /** Generation, path inside the mirror and the base that redirects stand on. `before` and `after` are what stands around the prefix, still encoded. */
 function placeOf(format: MirrorFormat, before: string, after: string, current: number): { generation: number; path: string; base: string } | undefined {
-  const path = decoded((after.split('?', 1)[0] ?? '').replace(/^\//, ''))
+  const query = after.indexOf('?')
+  const path = decoded(after.slice(after.startsWith('/') ? 1 : 0, query < 0 ? after.length : query))
   if (path === undefined || CONTROL.test(path)) return undefined
   const inPath = format.prefix === 'v2' ? /^g\/(\d{1,15})\/(.*)$/.exec(path) : null
   if (inPath !== null) return { generation: Number(inPath[1]), path: inPath[2] ?? '', base: `/v2/g/${inPath[1]}` }
+  if (before === '') return { generation: current, path, base: `/${format.prefix}` }
   const inPrefix = /^\/g\/(\d{1,15})$/.exec(before)
-  if (before !== '' && inPrefix === null) return undefined
-  return { generation: inPrefix === null ? current : Number(inPrefix[1]), path, base: `${before}/${format.prefix}` }
+  if (inPrefix === null) return undefined
+  return { generation: Number(inPrefix[1]), path, base: `${before}/${format.prefix}` }
 }
 
 function decoded(text: string): string | undefined {

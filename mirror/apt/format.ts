@@ -29,6 +29,7 @@ export function aptFormat(options: { signer: ReleaseSigner; clock: Clock }): Mir
   return {
     kind: 'deb',
     prefix: 'apt',
+    stamp: options.signer.fingerprint,
     validate,
     render: (previous, changes) => render(previous, changes, options.signer, options.clock),
     find: ({ path }) => (path === 'key.asc' ? { body: options.signer.publicKey, mediaType: 'application/pgp-keys' } : { path }),

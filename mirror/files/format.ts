@@ -19,6 +19,7 @@ export function filesFormat(): MirrorFormat {
   return {
     kind: 'file',
     prefix: 'files',
+    stamp: '',
     async validate(item) {
       onlyBlob(item)
       const { path } = metadataOf(FileMetadata, item)

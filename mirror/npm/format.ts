@@ -27,6 +27,7 @@ export function npmFormat(options: { publicUrl: string }): MirrorFormat {
   return {
     kind: 'npm',
     prefix: 'npm',
+    stamp: base,
     async validate(item, blobs) {
       if (!isPackageName(item.name)) throw itemFault(item, 'a package name', shown(item.name))
       if (item.name.startsWith(SITE_SCOPE)) throw itemFault(item, `a name outside ${SITE_SCOPE}, which belongs to this site`, shown(item.name))

@@ -19,6 +19,7 @@ export function ociFormat(): MirrorFormat {
   return {
     kind: 'oci',
     prefix: 'v2',
+    stamp: '',
     async validate(item, blobs) {
       if (!isImportedName(item.name)) throw itemFault(item, 'a repository name outside site/ and g/<n>/', shown(item.name))
       if (!isTag(item.version)) throw itemFault(item, 'a tag', shown(item.version))

@@ -20,14 +20,16 @@ const PypiMetadata = Type.Object({
 })
 type PypiMetadata = Type.Static<typeof PypiMetadata>
 
-/** Ends the catalogue path of a page's JSON form; a control character, which no request can hold. */
+/** These end the catalogue path of a page's other forms; a control character, which no request can hold. */
 const JSON_PATH = '\u001fjson'
+const HTML_PATH = '\u001fhtml'
 
 /** /pypi/simple/… (PEP 503 and 691 by Accept) and /pypi/files/<project>/<version>/<file>, with PEP 658 metadata beside the wheels. */
 export function pypiFormat(): MirrorFormat {
   return {
     kind: 'pypi',
     prefix: 'pypi',
+    stamp: '',
     async validate(item) {
       for (const file of metadataOf(PypiMetadata, item).files) {
         blobNamed(item, file.filename)
@@ -47,8 +49,7 @@ export function pypiFormat(): MirrorFormat {
       const name = normalisedName(project[1] ?? '')
       if (project[1] !== '' && (project[2] !== '/' || name !== project[1])) return { redirect: `simple/${encodeURIComponent(name)}/` }
       const type = preferred(accept, ['text/html', HTML_TYPE, JSON_TYPE])
-      const headers = (): Record<string, string> => ({ vary: 'accept', ...(type === HTML_TYPE ? { 'content-type': HTML_TYPE } : {}) })
-      return { path: type === JSON_TYPE ? path + JSON_PATH : path, headers }
+      return { path: type === JSON_TYPE ? path + JSON_PATH : type === HTML_TYPE ? path + HTML_PATH : path, headers: () => ({ vary: 'accept' }) }
     },
     refusal: (status, what) => ({ body: `${status} ${status === 404 ? `not found: ${what}` : what}\n`, mediaType: 'text/plain; charset=utf-8' }),
   }
@@ -75,14 +76,18 @@ function* render(previous: RenderView, changes: readonly Item[]): Iterable<Rende
   for (const name of new Set(changes.map(item => normalisedName(item.name)))) {
     const items = [...(spellings.get(name) ?? [])].flatMap(spelling => findAfter(previous, changes, 'pypi', spelling))
     const files = items.flatMap(item => metadataOf(PypiMetadata, item).files.map(file => simpleFile(item, file))).toSorted((a, b) => (a.filename < b.filename ? -1 : 1))
-    yield { path: `simple/${name}/`, mediaType: 'text/html; charset=utf-8', bytes: projectHtml(name, files) }
+    yield* htmlAt(`simple/${name}/`, projectHtml(name, files))
     yield { path: `simple/${name}/${JSON_PATH}`, mediaType: JSON_TYPE, bytes: projectJson(name, [...new Set(items.map(item => item.version))].toSorted(), files) }
   }
   for (const item of changes) yield* filesOf(item)
   if (spellings.size === before) return
   const names = [...spellings.keys()].toSorted()
-  yield { path: 'simple/', mediaType: 'text/html; charset=utf-8', bytes: rootHtml(names) }
+  yield* htmlAt('simple/', rootHtml(names))
   yield { path: `simple/${JSON_PATH}`, mediaType: JSON_TYPE, bytes: rootJson(names) }
+}
+
+function htmlAt(path: string, bytes: string): Rendered[] {
+  return [{ path, mediaType: 'text/html; charset=utf-8', bytes }, { path: path + HTML_PATH, mediaType: HTML_TYPE, bytes }]
 }
 
 function* filesOf(item: Item): Iterable<Rendered> {

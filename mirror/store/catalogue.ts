@@ -23,7 +23,10 @@ export type Catalogue = {
    * @throws DD-MIRROR-001 when a key would come to mean other bytes, DD-MIRROR-002 when a blob is missing; nothing changes then
    */
   promote(change: { operation: string; items: readonly Item[] }): Promise<{ generation: number }>
-  /** A generation with the same items whose indexes are rendered anew: after a change of the public address or the signing key. */
+  /**
+   * After a change of the public address or the signing key: a generation with the same items, with the indexes of those formats rendered
+   * anew whose stamp is another than it was. Makes none when all are the same.
+   */
   renderAgain(change: { operation: string }): Promise<{ generation: number }>
   /** What is served at a path of a mirror. */
   lookup(generation: number, kind: ItemKind, path: string): Entry | undefined
@@ -55,18 +58,25 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
     return row === undefined ? undefined : Number(row['generation'])
   }
 
-  const next = async (operation: string, items: readonly Item[], all: boolean): Promise<{ generation: number }> => {
+  const next = async (operation: string, items: readonly Item[], again: readonly MirrorFormat[]): Promise<{ generation: number }> => {
     const before = madeBy(operation)
     if (before !== undefined) return { generation: before }
     for (const item of items) requireBlobs(item, blobs)
     const previous = viewAt(current)
     const changes = changesOf(items, held, formatOf)
-    const touched = all ? new Map(inOrderOfArrival.all(OPEN_END).map(itemOf).map(item => [itemKey(item), item])) : changes
-    const entries = await renderAll(formats, previous, touched, blobs)
+    const touched = again.length === 0 ? changes : new Map(inOrderOfArrival.all(OPEN_END).map(itemOf).map(item => [itemKey(item), item]))
+    const entries = await renderAll(again.length === 0 ? formats : again, previous, touched, blobs)
     refuseOtherBytes(entries, (kind, path) => lookup(current, kind, path))
-    publish(database, { generation: current + 1, at: clock.now().toISOString(), operation, changes, entries })
+    publish(database, { generation: current + 1, at: clock.now().toISOString(), operation, changes, entries, stamps })
     current += 1
     return { generation: current }
+  }
+
+  const stamps = Object.fromEntries(formats.map(format => [format.kind, format.stamp]))
+  const stale = (): MirrorFormat[] => {
+    const row = database.prepare('SELECT counts, stamps FROM generations WHERE generation = ?').get(current)
+    const [counts, before] = [row?.['counts'], row?.['stamps']].map(text => JSON.parse(String(text)) as Record<string, unknown>)
+    return formats.filter(format => counts?.[format.kind] !== undefined && before?.[format.kind] !== format.stamp)
   }
 
   const enqueue = <T>(work: () => Promise<T>): Promise<T> => {
@@ -92,8 +102,12 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
         counts: JSON.parse(String(row['counts'])) as Record<string, number>,
         current: row['generation'] === current,
       })),
-    promote: change => enqueue(() => next(change.operation, change.items, false)),
-    renderAgain: change => enqueue(() => next(change.operation, [], true)),
+    promote: change => enqueue(() => next(change.operation, change.items, [])),
+    renderAgain: change =>
+      enqueue(async () => {
+        const again = stale()
+        return again.length === 0 ? { generation: current } : await next(change.operation, [], again)
+      }),
     lookup,
     search(text, limit) {
       const pattern = `%${text.replaceAll(/[\\%_]/g, '\\$&')}%`

@@ -34,7 +34,7 @@ export type Rendered = {
 export type Entry = { digest: Digest; mediaType: string; immutable: boolean; ours: boolean }
 
 /** A request, seen by a format: `path` is decoded, has no leading slash and no prefix; it is a key to look up, never a file name. */
-export type MirrorRequest = { path: string; accept: string; query: URLSearchParams }
+export type MirrorRequest = { path: string; accept: string }
 
 /** Where the answer lies. `notFound` bodies are in the ecosystem's own form. */
 export type Found =
@@ -48,6 +48,8 @@ export type MirrorFormat = {
   readonly kind: ItemKind
   /** URL prefix without slashes: `npm`, `pypi`, `apt`, `v2`, `files`. */
   readonly prefix: string
+  /** What stands in its indexes beside the items (an address, a key). When it is another than last time, its indexes are rendered again. */
+  readonly stamp: string
   /**
    * Checks one item against its bytes, before a person approves it.
    * @throws DD-MIRROR-004 … naming the item and what is wrong with it

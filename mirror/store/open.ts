@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { wallClock, type Clock } from '../../appliance/core/clock.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
+import { uuidv7 } from '../../appliance/core/ids.ts'
 import { openBlobStore, type BlobStore } from './blobs.ts'
 import { openCatalogue, type Catalogue } from './catalogue.ts'
 import type { MirrorFormat } from './format.ts'
@@ -10,6 +11,7 @@ export type Store = { blobs: BlobStore; catalogue: Catalogue; formats: readonly 
 
 /**
  * Opens blobs/ and db/catalogue.sqlite of a data folder; makes them when they are not there. One process at a time.
+ * When the public address or the signing key is another than last time, the indexes that name it are rendered again first, as a new generation.
  * @param options.formats what renders: `mirrorFormats(…)` of mirror/formats.ts. Without them items are kept and nothing is served.
  * @throws DD-MIRROR-005 when a newer Drydock wrote the catalogue
  */
@@ -18,5 +20,13 @@ export async function openStore(options: { dataDir: string; formats?: readonly M
   await ensureFolder(join(options.dataDir, 'db'))
   const blobs = await openBlobStore(join(options.dataDir, 'blobs'))
   const database = openDatabase(join(options.dataDir, 'db', 'catalogue.sqlite'))
-  return { blobs, catalogue: openCatalogue(database, blobs, formats, options.clock ?? wallClock), formats, close: () => database.close() }
+  const clock = options.clock ?? wallClock
+  const catalogue = openCatalogue(database, blobs, formats, clock)
+  try {
+    await catalogue.renderAgain({ operation: uuidv7(clock.now()) })
+  } catch (failure) {
+    database.close()
+    throw failure
+  }
+  return { blobs, catalogue, formats, close: () => database.close() }
 }

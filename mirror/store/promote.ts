@@ -30,7 +30,7 @@ export async function renderAll(formats: readonly MirrorFormat[], previous: Rend
   }
 }
 
-export type Publication = { generation: number; at: string; operation: string; changes: ReadonlyMap<string, Item>; entries: readonly RenderedEntry[] }
+export type Publication = { generation: number; at: string; operation: string; changes: ReadonlyMap<string, Item>; entries: readonly RenderedEntry[]; stamps: Record<string, string> }
 
 /**
  * What clients were told to keep for ever must stay: two items may not claim one such path with different bytes, now or later.
@@ -71,7 +71,7 @@ export function publish(database: DatabaseSync, publication: Publication): void 
       if (row !== undefined) endEntry.run(generation, entry.kind, entry.path, OPEN_END)
       addEntry.run(entry.kind, entry.path, generation, OPEN_END, entry.digest, entry.mediaType, Number(entry.immutable), Number(entry.ours))
     }
-    database.prepare('INSERT INTO generations VALUES (?, ?, ?, ?)').run(generation, publication.at, publication.operation, canonicalJson(counts))
+    database.prepare('INSERT INTO generations VALUES (?, ?, ?, ?, ?)').run(generation, publication.at, publication.operation, canonicalJson(counts), canonicalJson(publication.stamps))
   })
 }
 

@@ -12,7 +12,7 @@ export const OPEN_END = Number.MAX_SAFE_INTEGER
  * ever written again. So a new generation costs as many rows as it changes, and every old one stays whole.
  */
 const TABLES = `
-  CREATE TABLE generations (generation INTEGER PRIMARY KEY, at TEXT NOT NULL, operation TEXT NOT NULL UNIQUE, counts TEXT NOT NULL) STRICT;
+  CREATE TABLE generations (generation INTEGER PRIMARY KEY, at TEXT NOT NULL, operation TEXT NOT NULL UNIQUE, counts TEXT NOT NULL, stamps TEXT NOT NULL) STRICT;
   CREATE TABLE items (
     id INTEGER PRIMARY KEY, key TEXT NOT NULL, kind TEXT NOT NULL, name TEXT NOT NULL,
     from_generation INTEGER NOT NULL, to_generation INTEGER NOT NULL, document TEXT NOT NULL
@@ -26,7 +26,7 @@ const TABLES = `
     PRIMARY KEY (kind, path, from_generation)
   ) STRICT, WITHOUT ROWID;
   CREATE INDEX rendered_digest ON rendered (digest);
-  INSERT INTO generations VALUES (0, '', '', '{}');
+  INSERT INTO generations VALUES (0, '', '', '{}', '{}');
   PRAGMA user_version = ${FORMAT};
 `
 

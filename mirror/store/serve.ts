@@ -10,25 +10,30 @@ import { listsTag, parseRange } from './range.ts'
 const STREAM_BYTES = 256 * 1024
 const YEAR_SECONDS = 31_536_000
 
-export type Sender = (request: FastifyRequest, reply: FastifyReply, entry: Entry, headers: Record<string, string>) => FastifyReply | Promise<FastifyReply>
+type Headers = Record<string, string>
+
+/** What a format adds to the answer; asked once for each entry, since both never change. */
+export type MoreHeaders = (entry: Entry) => Headers
+
+export type Sender = (request: FastifyRequest, reply: FastifyReply, entry: Entry, more: MoreHeaders | undefined) => FastifyReply | Promise<FastifyReply>
 
 /** Answers GET and HEAD with one blob: strong ETag, conditional requests, one range, Content-Length; small bodies from memory, large ones from the disk. */
 export function senderOf(blobs: BlobStore): Sender {
   const cache = bodyCache(blobs)
 
-  const send = (request: FastifyRequest, reply: FastifyReply, entry: Entry, body: Buffer): FastifyReply => {
-    const range = answerHead(request, reply, entry, body.length)
+  const send = (request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers, body: Buffer): FastifyReply => {
+    const range = answerHead(request, reply, entry, own, body.length)
     if (range === 'answered') return reply
     return reply.send(range === undefined ? body : body.subarray(range.start, range.end + 1))
   }
 
-  const load = async (request: FastifyRequest, reply: FastifyReply, entry: Entry): Promise<FastifyReply> => {
+  const load = async (request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers): Promise<FastifyReply> => {
     const body = await cache.load(entry)
-    if (body !== undefined) return send(request, reply, entry, body)
+    if (body !== undefined) return send(request, reply, entry, own, body)
     const handle = await blobs.open(entry.digest)
     try {
       const { size } = await handle.stat()
-      const range = answerHead(request, reply, entry, size)
+      const range = answerHead(request, reply, entry, own, size)
       if (range === 'answered') {
         await handle.close()
         return reply
@@ -40,33 +45,28 @@ export function senderOf(blobs: BlobStore): Sender {
     }
   }
 
-  return (request, reply, entry, headers) => {
-    void reply.headers(headers)
+  const headers = new WeakMap<Entry, Headers>()
+  return (request, reply, entry, more) => {
+    let own = headers.get(entry)
+    if (own === undefined) headers.set(entry, (own = { ...headersOf(entry), ...more?.(entry) }))
     const kept = cache.kept(entry.digest)
-    return kept === undefined ? load(request, reply, entry) : send(request, reply, entry, kept)
+    return kept === undefined ? load(request, reply, entry, own) : send(request, reply, entry, own, kept)
   }
 }
 
 /** Sets status and headers; sends the answer itself when it has no body. */
-function answerHead(request: FastifyRequest, reply: FastifyReply, entry: Entry, size: number): { start: number; end: number } | undefined | 'answered' {
+function answerHead(request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers, size: number): { start: number; end: number } | undefined | 'answered' {
   const tag = tagOf(entry.digest)
-  void reply.headers({
-    etag: tag,
-    'cache-control': entry.immutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
-    'accept-ranges': 'bytes',
-    'x-content-type-options': 'nosniff',
-    'content-security-policy': 'sandbox',
-  })
+  void reply.headers(own)
   const { headers, method } = request
   if (listsTag(headers['if-none-match'], tag)) {
-    void reply.code(304).send()
+    void reply.code(304).removeHeader('content-type').send()
     return 'answered'
   }
-  if (!reply.hasHeader('content-type')) void reply.header('content-type', entry.mediaType)
   const wanted = headers['if-range'] === undefined || headers['if-range'] === tag
   const range = wanted && method === 'GET' ? parseRange(headers.range, size) : undefined
   if (range === 'unsatisfiable') {
-    void reply.code(416).header('content-range', `bytes */${size}`).send()
+    void reply.code(416).removeHeader('content-type').header('content-range', `bytes */${size}`).send()
     return 'answered'
   }
   if (range !== undefined) void reply.code(206).header('content-range', `bytes ${range.start}-${range.end}/${size}`)
@@ -74,6 +74,17 @@ function answerHead(request: FastifyRequest, reply: FastifyReply, entry: Entry, 
   if (method !== 'HEAD') return range
   void reply.send()
   return 'answered'
+}
+
+function headersOf(entry: Entry): Headers {
+  return {
+    'content-type': entry.mediaType,
+    etag: tagOf(entry.digest),
+    'cache-control': entry.immutable ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+    'accept-ranges': 'bytes',
+    'x-content-type-options': 'nosniff',
+    'content-security-policy': 'sandbox',
+  }
 }
 
 function tagOf(digest: Digest): string {

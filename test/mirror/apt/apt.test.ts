@@ -5,6 +5,7 @@ import { gunzipSync } from 'node:zlib'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import type { Item } from '../../../bundles/format/item.ts'
 import { deb } from '../support/content.ts'
+import { releaseSigner } from '../support/release-signer.ts'
 import { clientEnvironment, startMirror } from '../support/server.ts'
 
 const mirror = await startMirror()
@@ -79,9 +80,8 @@ await t.test('a later import changes one index; the old generation stays what it
 })
 
 await t.test('apt refuses a repository signed by another key', async t => {
-  const other = await (await import('../support/gpg-release-signer.ts')).gpgReleaseSigner(join(mirror.folder, 'gpgv'))
+  const other = await releaseSigner(join(mirror.folder, 'gpgv'))
   const { code, output } = await apt('stranger', { key: other.keyFile })('update')
-  await other.close()
   t.equal(code, 100)
   t.match(output, /NO_PUBKEY|not signed/)
 })

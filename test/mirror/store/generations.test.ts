@@ -96,6 +96,20 @@ await t.test('two promotions at once follow each other', async t => {
   close()
 })
 
+await t.test('when the address changes, what names it is rendered again at the next start, once', async t => {
+  const dataDir = t.testdir()
+  const first = await openStore({ dataDir, formats: [toyFormat(undefined, ' at a')] })
+  await first.catalogue.promote({ operation: 'a', items: [await fileItem(first.blobs, 'tool', '1', 'one'), await fileItem(first.blobs, 'tool', '2', 'two')] })
+  first.close()
+  for (const [address, generation] of [[' at a', 1], [' at b', 2], [' at b', 2], [' at a', 3]] as const) {
+    const { blobs, catalogue, close } = await openStore({ dataDir, formats: [toyFormat(undefined, address)] })
+    t.equal(catalogue.current().generation, generation)
+    t.equal((await blobs.read(catalogue.lookup(generation, 'file', 'tool')!.digest)).toString(), `1${address}\n2${address}\n`)
+    t.same(catalogue.generations().at(-1)?.counts, { file: 2 })
+    close()
+  }
+})
+
 await t.test('a catalogue of a newer format is refused and left alone', async t => {
   const dataDir = t.testdir()
   const { close } = await openStore({ dataDir })

@@ -12,7 +12,7 @@ import type { NpmAuthentication } from '../../../mirror/npm/authentication.ts'
 import { startPrivateRegistry } from '../../../mirror/npm/private-registry.ts'
 import { mirrorRoutes } from '../../../mirror/routes.ts'
 import { openStore, type Store } from '../../../mirror/store/open.ts'
-import { gpgReleaseSigner } from './gpg-release-signer.ts'
+import { releaseSigner } from './release-signer.ts'
 import { makeTls } from './tls.ts'
 
 export type TestMirror = {
@@ -39,7 +39,7 @@ export async function startMirror(options: { authentication?: NpmAuthentication 
   const port = await freePort()
   const url = `https://localhost:${port}`
   const clock = { now: () => new Date() }
-  const [tls, signer] = await Promise.all([makeTls(folder), gpgReleaseSigner(folder)])
+  const [tls, signer] = await Promise.all([makeTls(folder), releaseSigner(folder)])
   const store = await openStore({ dataDir, clock, formats: mirrorFormats({ publicUrl: url, releaseSigner: signer, clock }) })
   const app: FastifyInstance = fastify({ https: { key: tls.key, cert: tls.cert } })
   const { authentication } = options
@@ -70,7 +70,6 @@ export async function startMirror(options: { authentication?: NpmAuthentication 
     async close() {
       await app.close()
       store.close()
-      await signer.close()
       rmSync(folder, { recursive: true, force: true })
     },
   }

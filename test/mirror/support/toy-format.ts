@@ -4,15 +4,16 @@ import { findAfter, type MirrorFormat, type Rendered } from '../../../mirror/sto
 import { parseDigest } from '../../../appliance/core/digest.ts'
 
 /** The smallest format there is: one index a name, which lists its versions, and the files themselves. */
-export function toyFormat(atEach: (name: string) => void = () => undefined): MirrorFormat {
+export function toyFormat(atEach: (name: string) => void = () => undefined, stamp = ''): MirrorFormat {
   return {
     kind: 'file',
     prefix: 'files',
+    stamp,
     async validate() {},
     *render(previous, changes): Iterable<Rendered> {
       for (const name of new Set(changes.map(item => item.name))) {
         atEach(name)
-        yield { path: name, mediaType: 'text/plain', bytes: findAfter(previous, changes, 'file', name).map(item => `${item.version}\n`).join('') }
+        yield { path: name, mediaType: 'text/plain', bytes: findAfter(previous, changes, 'file', name).map(item => `${item.version}${stamp}\n`).join('') }
       }
       for (const item of changes) yield { path: `${item.name}/${item.version}`, mediaType: 'application/octet-stream', immutable: true, digest: parseDigest(item.blobs[0]!.digest) }
     },
