@@ -44,7 +44,7 @@ export function openAgents(deps: AgentsDeps): Agents {
   const { registry, desired, pki, config, clock, log } = deps
   const tokens = enrolmentTokens(deps.database, clock)
   const enrolments = new Map<string, CiEnrolment>()
-  const atCi = ciEnrolments(serverOf, log, enrolments)
+  const atCi = ciEnrolments(serverOf, log)
 
   function serverOf(node: NodeRecord): { connector: CiConnector; labels: string[] } | null {
     const spec = desired.read().pools[node.pool]?.revisions.find(each => each.revision === node.revision)?.spec
@@ -59,6 +59,7 @@ export function openAgents(deps: AgentsDeps): Agents {
       if (node.phase !== 'gone') return
       tokens.forget(node.name)
       enrolments.delete(node.name)
+      atCi.forget(node.name)
     },
   }
   const desk = agentDesk({
@@ -67,7 +68,11 @@ export function openAgents(deps: AgentsDeps): Agents {
     clock,
     log,
     layersOf: image => deps.layersOf(image),
-    ciEnrolment: async node => await atCi.of(node),
+    async ciEnrolment(node) {
+      const given = enrolments.get(node.name)
+      if (given !== undefined) atCi.remember(node.name, given)
+      return await atCi.of(node)
+    },
     changed: node => deps.changed(node),
   })
   const url = new URL(config.publicUrl)
