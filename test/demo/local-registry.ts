@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { digestOf, hexOf } from '../../appliance/core/digest.ts'
 import { programEnvironment, runProgram } from '../../appliance/core/run-program.ts'
-import { downloadDebs, closure, preparePrivateApt, updateLists } from '../../bundles/collect/apt/private-apt.ts'
+import { downloadDebs, closure, preparePrivateApt, updateLists, type TrustedSource } from '../../bundles/collect/apt/private-apt.ts'
 import { machineSources, mayBeDebian } from '../../bundles/collect/apt/sources.ts'
 
 const REPOSITORY = 'demo/tools'
@@ -19,6 +19,8 @@ const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const START_TRIES = 100
 const START_PAUSE_MS = 50
 
+/** `sources`: where the debs come from, when not the machine's own Debian 12. */
+export type RegistryOptions = { aptFolder: string; signal: AbortSignal; sources?: readonly TrustedSource[] }
 export type LocalRegistry = { reference: string; digest: string; /** The image as an OCI layout, until stop. */ layout: string; stop(): Promise<void> }
 
 /**
@@ -26,7 +28,7 @@ export type LocalRegistry = { reference: string; digest: string; /** The image a
  * the registry that the connected side would have. `aptFolder` keeps apt's lists; give collect's own (WORKSPACE/cache/apt-amd64)
  * and they are fetched once. The registry ends with this process, however that ends.
  */
-export async function startLocalRegistry(options: { aptFolder: string; signal: AbortSignal; suite?: string }): Promise<LocalRegistry> {
+export async function startLocalRegistry(options: RegistryOptions): Promise<LocalRegistry> {
   const folder = await mkdtemp(join(tmpdir(), 'drydock-registry-'))
   let server: ChildProcess | undefined
   const stop = async () => {
@@ -51,9 +53,8 @@ export async function startLocalRegistry(options: { aptFolder: string; signal: A
   }
 }
 
-async function layerTars(folder: string, { aptFolder, signal, suite = 'bookworm' }: { aptFolder: string; signal: AbortSignal; suite?: string }): Promise<Buffer[]> {
-  const sources = (await machineSources()).filter(source => source.suite.startsWith(suite) && mayBeDebian(source)).map(source => ({ ...source, keyring: DEBIAN_KEYRING }))
-  const apt = await preparePrivateApt(aptFolder, 'amd64', sources)
+async function layerTars(folder: string, { aptFolder, signal, sources }: RegistryOptions): Promise<Buffer[]> {
+  const apt = await preparePrivateApt(aptFolder, 'amd64', sources ?? (await debianSources()))
   await updateLists(apt, signal)
   const debs = (await closure(apt, 'the demo image', LAYERS, signal)).filter(deb => LAYERS.includes(deb.name))
   const place = join(folder, 'debs')
@@ -65,6 +66,10 @@ async function layerTars(folder: string, { aptFolder, signal, suite = 'bookworm'
       return (await runProgram('dpkg-deb', { args: ['--fsys-tarfile', file], signal })).stdout
     }),
   )
+}
+
+async function debianSources(): Promise<TrustedSource[]> {
+  return (await machineSources()).filter(source => source.suite.startsWith('bookworm') && mayBeDebian(source)).map(({ uri, suite, components }) => ({ uri, suite, components, keyring: DEBIAN_KEYRING }))
 }
 
 /** An OCI layout (image-spec 1.0) with nothing in it that depends on when or where it is made. @returns the manifest's digest. */

@@ -184,12 +184,6 @@ function personEnvironment(people: string, person: string): Record<string, strin
   return { XDG_CONFIG_HOME: home, NO_COLOR: '1' }
 }
 
-export function passwordFile(world: World, person: string, password: string): string {
-  const path = join(world.people, `${person}.password`)
-  writeFileSync(path, `${password}\n`, { mode: 0o600 })
-  return path
-}
-
 type RunOptions = { env: NodeJS.ProcessEnv; uid?: number; gid?: number; cwd?: string; input?: string; onLine?: (line: string) => void }
 
 async function run(program: string, args: string[], options: RunOptions): Promise<Finished> {

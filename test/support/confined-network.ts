@@ -50,7 +50,7 @@ export async function openConfinedNetwork(target: Peer, names: readonly string[]
     peer,
     async run(command, options = {}) {
       const trace = join(traces, String(++runs))
-      const child = spawn('ip', ['netns', 'exec', name, 'strace', '-f', '-qq', '-e', 'trace=connect,sendto,sendmsg,sendmmsg', '-e', 'signal=none', '-o', trace, ...command], {
+      const child = spawn('ip', ['netns', 'exec', name, 'strace', '-f', '--seccomp-bpf', '-qq', '-e', 'trace=connect,sendto,sendmsg,sendmmsg', '-e', 'signal=none', '-o', trace, ...command], {
         stdio: ['pipe', 'pipe', 'pipe'],
         env: options.env ?? process.env,
         ...(options.cwd === undefined ? {} : { cwd: options.cwd }),

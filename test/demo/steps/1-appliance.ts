@@ -1,6 +1,6 @@
 import { appendFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { APPLIANCE_NAME, freePort, passwordFile, until, type World } from '../world.ts'
+import { APPLIANCE_NAME, freePort, until, type World } from '../world.ts'
 
 /** The people of the demo. The admin comes with `init`; the one who brings a bundle is never the one who approves it. */
 export const PEOPLE = { ana: 'operator', ben: 'approver', vera: 'viewer' } as const
@@ -14,7 +14,7 @@ export async function keysTrustAndAppliance(world: World): Promise<void> {
   await world.drydock('ana', ['key', 'new', '--name', 'Jon Berg', '--out', world.keys])
   const pub = ['ana-ruiz', 'jon-berg'].map(name => join(world.keys, `${name}.pub`))
   const trust = join(world.keys, 'trust.json')
-  await world.drydock('ana', ['trust', 'new', '--root', ...pub, '--release', ...pub, '--recall', ...pub, '--threshold', 'release=2', '--out', trust])
+  await world.drydock('ana', ['trust', 'new', '--root', ...pub, '--release', ...pub, '--recall', ...pub, '--threshold', 'root=2', 'release=2', '--out', trust])
   const shown = await world.records<{ sha256: string }>('ana', ['trust', 'show', trust])
   const trustSha256 = shown.find(one => one.sha256 !== undefined)?.sha256 ?? ''
 
@@ -25,7 +25,7 @@ export async function keysTrustAndAppliance(world: World): Promise<void> {
     '--listen', `127.0.0.1:${world.ports.https}`, '--agent-listen', `127.0.0.1:${world.ports.agents}`, '--media-root', world.media, '--trust', trust, '--trust-sha256', trustSha256,
   ]
   const made = await world.asAppliance(init)
-  const record = made.find(one => 'oneTimePassword' in one) as { caSha256: string; oneTimePassword: string } | undefined
+  const record = made.find(one => 'admin' in one) as { caSha256: string; admin: { user: string; oneTimePassword: string } } | undefined
   if (record === undefined) throw new Error(`expected init to tell the one-time password, found ${JSON.stringify(made)}`)
   world.facts['caSha256'] = record.caSha256
 
@@ -34,11 +34,11 @@ export async function keysTrustAndAppliance(world: World): Promise<void> {
   world.show.line(`the console answers: https://localhost:${world.ports.https}`)
 
   await startCiAndForeignVm(world)
-  await signIn(world, ADMIN, record.oneTimePassword)
+  await signIn(world, ADMIN, record.admin.oneTimePassword)
   for (const [person, role] of Object.entries(PEOPLE)) {
-    const added = await world.drydock(ADMIN, ['user', 'add', person, '--role', role, '--password-file', passwordFile(world, person, `${PASSWORD}-first`)], { quiet: true })
-    world.show.line(added.stdout.split('\n')[0] ?? '')
-    await signIn(world, person, `${PASSWORD}-first`)
+    world.show.command(`drydock user add ${person} --role ${role}`)
+    const added = await world.records<{ oneTimePassword?: string }>(ADMIN, ['user', 'add', person, '--role', role])
+    await signIn(world, person, added.find(one => one.oneTimePassword !== undefined)?.oneTimePassword ?? '')
   }
 }
 

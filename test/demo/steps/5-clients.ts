@@ -1,4 +1,4 @@
-import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openConfinedNetwork, type ConfinedNetwork } from '../../support/confined-network.ts'
 import { APPLIANCE_NAME, type World } from '../world.ts'
@@ -65,16 +65,23 @@ async function aptClient(world: World, network: ConfinedNetwork, place: string, 
   const root = join(place, 'root')
   const key = join(place, 'drydock.asc')
   writeFileSync(key, await world.text('/apt/key.asc'))
-  const line = (keyPath: string): string => `deb [signed-by=${keyPath}] ${url}/apt bookworm main`
-  await client(world, network, ['mmdebstrap', '--quiet', '--mode=root', '--variant=apt', `--aptopt=Acquire::https::CaInfo "${ca}"`, '--aptopt=Acquire::Languages "none"', 'bookworm', root, line(key)], { cwd: place })
+  const suites = suitesOf(world)
+  const lines = (keyPath: string): string[] => suites.map(suite => `deb [signed-by=${keyPath}] ${url}/apt ${suite} main`)
+  await client(world, network, ['mmdebstrap', '--quiet', '--mode=root', '--variant=apt', '--dpkgopt=force-unsafe-io', `--aptopt=Acquire::https::CaInfo "${ca}"`, '--aptopt=Acquire::Languages "none"', 'bookworm', root, ...lines(key)], { cwd: place })
   cpSync(key, join(root, 'etc/apt/keyrings/drydock.asc'))
   cpSync(ca, join(root, 'etc/apt/drydock-ca.pem'))
-  writeFileSync(join(root, 'etc/apt/sources.list'), `${line('/etc/apt/keyrings/drydock.asc')}\n`)
-  writeFileSync(join(root, 'etc/apt/apt.conf.d/99drydock'), 'Acquire::https::CaInfo "/etc/apt/drydock-ca.pem";\nAcquire::Languages "none";\n')
+  writeFileSync(join(root, 'etc/apt/sources.list'), `${lines('/etc/apt/keyrings/drydock.asc').join('\n')}\n`)
+  writeFileSync(join(root, 'etc/apt/apt.conf.d/99zz-drydock'), 'Acquire::https::CaInfo "/etc/apt/drydock-ca.pem";\nAcquire::Languages "none";\n')
   writeFileSync(join(root, 'etc/hosts'), `127.0.0.1 localhost\n${network.peer.address} ${APPLIANCE_NAME}\n`)
   await client(world, network, ['chroot', root, 'apt-get', 'update'])
   await client(world, network, ['chroot', root, 'apt-get', 'install', '-y', '--no-install-recommends', 'hello'])
   await client(world, network, ['chroot', root, 'hello'])
+}
+
+/** The suites as upstream names them: a closure may need security's packages beside those of the release. */
+function suitesOf(world: World): string[] {
+  const lock = JSON.parse(readFileSync(join(world.workspace, 'lock.json'), 'utf8')) as { items: { kind: string; variant?: string }[] }
+  return [...new Set(lock.items.filter(item => item.kind === 'deb').map(item => item.variant?.split('/')[0] ?? 'bookworm'))].toSorted()
 }
 
 async function skopeoClient(world: World, network: ConfinedNetwork, place: string, ca: string): Promise<void> {
