@@ -4,6 +4,8 @@ export const PARALLEL_DOWNLOADS = 8
 /** `apt-get download` processes at once, and packages in one of them. */
 export const PARALLEL_APT = 4
 export const APT_BATCH = 24
+/** How long to wait for another apt that works in the same workspace. */
+export const APT_LOCK_SECONDS = 60
 /** Tries for one request; the pause doubles from the first to the next, in milliseconds. */
 export const TRIES = 4
 export const FIRST_PAUSE_MS = 400

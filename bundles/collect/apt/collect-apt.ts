@@ -165,6 +165,7 @@ async function adopt(folder: string, debs: readonly Known[], { workspace }: Coll
     try {
       await workspace.keep(name, createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: deb.sha256 })
       taken.push(deb)
+      await rm(file)
     } catch (failure) {
       if (!(failure instanceof DrydockError && failure.code === 'DD-COLLECT-004')) throw failure
     }

@@ -1,8 +1,10 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
 import { ensureFolder, writeDurably } from '../../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import { programEnvironment, runProgram } from '../../../appliance/core/run-program.ts'
+import { APT_LOCK_SECONDS } from '../limits.ts'
 
 export type TrustedSource = { uri: string; suite: string; components: string[]; keyring: string }
 
@@ -65,11 +67,15 @@ const UNREACHABLE = /Could not (resolve|connect)|Temporary failure|Connection (f
  * @returns what apt said about sources that it refused or could not reach; its words decide nothing here, the files it left do.
  */
 export async function updateLists(apt: PrivateApt, signal: AbortSignal): Promise<string> {
-  const { stderr } = await runProgram('apt-get', { args: ['-c', apt.config, '-q', 'update'], env: aptEnvironment(), signal, accept: [0, 100] })
-  if (/Could not get lock/.test(stderr)) {
-    throw new DrydockError('DD-COLLECT-005', `expected apt's folder ${apt.folder} to be free, found it locked`, 'another collect works in this workspace: wait for it, then run the command again')
+  for (let waited = 0; ; waited++) {
+    const { stderr } = await runProgram('apt-get', { args: ['-c', apt.config, '-q', 'update'], env: aptEnvironment(), signal, accept: [0, 100] })
+    if (!/Could not get lock/.test(stderr)) return stderr
+    // The apt of a collect that was killed lives on for some seconds (it changes users, which undoes a parent-death signal).
+    if (waited === APT_LOCK_SECONDS) {
+      throw new DrydockError('DD-COLLECT-005', `expected apt's folder ${apt.folder} to be free within ${APT_LOCK_SECONDS} s, found it locked`, 'another collect works in this workspace: wait for it, then run the command again')
+    }
+    await pause(1000, undefined, { signal })
   }
-  return stderr
 }
 
 export function sourceFault(suite: string, uri: string, said: string): DrydockError {
@@ -94,8 +100,8 @@ export function sourceFault(suite: string, uri: string, said: string): DrydockEr
  */
 export async function closure(apt: PrivateApt, what: string, packages: readonly string[], signal: AbortSignal): Promise<DebName[]> {
   const { stdout, stderr, code } = await runProgram('apt-get', {
-    args: ['-c', apt.config, '-q', '-y', '--no-install-recommends', '--print-uris', '-o', `Dir::Cache::archives=${join(apt.folder, 'cache/none')}/`, 'install', ...packages],
     env: aptEnvironment(),
+    args: ['-c', apt.config, '-q', '-y', '--no-install-recommends', '--print-uris', '-o', `Dir::Cache::archives=${join(apt.folder, 'cache/none')}/`, 'install', ...packages],
     signal,
     accept: [0, 100],
   })
@@ -122,8 +128,8 @@ export type DebName = { name: string; version: string; architecture: string }
 export async function downloadDebs(apt: PrivateApt, debs: readonly DebName[], folder: string, signal: AbortSignal): Promise<void> {
   await ensureFolder(folder, 0o755)
   const { stderr, code } = await runProgram('apt-get', {
-    args: ['-c', apt.config, '-q', 'download', ...debs.map(deb => `${deb.name}=${deb.version}`)],
     env: aptEnvironment(),
+    args: ['-c', apt.config, '-q', 'download', ...debs.map(deb => `${deb.name}=${deb.version}`)],
     cwd: folder,
     signal,
     accept: [0, 100],

@@ -13,7 +13,9 @@ async function archive(folder: string): Promise<{ server: Loopback; own: Archive
   return { server, own, wish: { apt: { sources: [own.source], packages: ['tool'] } } }
 }
 
-t.test('a package comes with the closure of its dependencies, its control stanza and the key that signed the archive', async t => {
+t.setTimeout(240_000)
+
+await t.test('a package comes with the closure of its dependencies, its control stanza and the key that signed the archive', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -28,7 +30,7 @@ t.test('a package comes with the closure of its dependencies, its control stanza
   t.equal(lock.created, '2026-06-02T10:00:00Z', 'the time of the lock is that of the Release, not of the clock')
 })
 
-t.test('the same archive gives the same lock, byte for byte, in another folder', async t => {
+await t.test('the same archive gives the same lock, byte for byte, in another folder', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -37,7 +39,7 @@ t.test('the same archive gives the same lock, byte for byte, in another folder',
   t.same(await readFile(two.lockPath), await readFile(one.lockPath))
 })
 
-t.test('a second collect fetches no package again', async t => {
+await t.test('a second collect fetches no package again', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -48,7 +50,7 @@ t.test('a second collect fetches no package again', async t => {
   t.notOk(server.requests.some(request => request.path.endsWith('.deb')))
 })
 
-t.test('a lock keeps its time while nothing in it changes, though the archive was signed anew', async t => {
+await t.test('a lock keeps its time while nothing in it changes, though the archive was signed anew', async t => {
   const folder = t.testdir()
   const { server, own, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -58,7 +60,7 @@ t.test('a lock keeps its time while nothing in it changes, though the archive wa
   t.equal(second.lockDigest, first.lockDigest)
 })
 
-t.test('a .deb with one byte changed is refused and named', async t => {
+await t.test('a .deb with one byte changed is refused and named', async t => {
   const folder = t.testdir()
   const { server, own, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -71,7 +73,7 @@ t.test('a .deb with one byte changed is refused and named', async t => {
   t.notOk((await readdir(join(folder, 'workspace'))).includes('lock.json'), 'there is no lock')
 })
 
-t.test('an index that is not the one that was signed is refused', async t => {
+await t.test('an index that is not the one that was signed is refused', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -82,7 +84,7 @@ t.test('an index that is not the one that was signed is refused', async t => {
   t.match(fault.message, /found other bytes/)
 })
 
-t.test('an archive signed by another key is refused with the key in the message', async t => {
+await t.test('an archive signed by another key is refused with the key in the message', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -94,7 +96,7 @@ t.test('an archive signed by another key is refused with the key in the message'
   t.equal(fault.code, 'DD-COLLECT-003')
 })
 
-t.test('an archive without a signature is refused', async t => {
+await t.test('an archive without a signature is refused', async t => {
   const folder = t.testdir()
   const { server, wish } = await archive(folder)
   t.teardown(() => server.close())
@@ -103,7 +105,7 @@ t.test('an archive without a signature is refused', async t => {
   t.equal((await collectFault(folder, wish)).code, 'DD-COLLECT-003')
 })
 
-t.test('an unknown package is named', async t => {
+await t.test('an unknown package is named', async t => {
   const folder = t.testdir()
   const { server, own } = await archive(folder)
   t.teardown(() => server.close())
@@ -112,7 +114,7 @@ t.test('an unknown package is named', async t => {
   t.match(fault.message, /no-such-tool/)
 })
 
-t.test('an archive that does not answer is told as such, and can be tried again', async t => {
+await t.test('an archive that does not answer is told as such, and can be tried again', async t => {
   const folder = t.testdir()
   const { server, own } = await archive(folder)
   await server.close()
@@ -121,7 +123,7 @@ t.test('an archive that does not answer is told as such, and can be tried again'
   t.ok(fault.retryable)
 })
 
-t.test('a keyring that is not there is refused before anything is asked', async t => {
+await t.test('a keyring that is not there is refused before anything is asked', async t => {
   const folder = t.testdir()
   const { server, own } = await archive(folder)
   t.teardown(() => server.close())
@@ -131,7 +133,7 @@ t.test('a keyring that is not there is refused before anything is asked', async 
   t.same(server.requests, [])
 })
 
-t.test('a suite that no source of this machine has is refused with those that there are', async t => {
+await t.test('a suite that no source of this machine has is refused with those that there are', async t => {
   const fault = await collectFault(t.testdir(), { apt: { suites: ['no-such-suite'], packages: ['hello'] } })
   t.equal(fault.code, 'DD-COLLECT-010')
   t.match(fault.message, /no-such-suite/)

@@ -26,7 +26,9 @@ function publish(server: Loopback, dist: object = {}, manifest: object = {}): vo
   server.files.set('/thing/-/thing-1.0.0.tgz', TARBALL)
 }
 
-t.test('a lock file gives the versions that a platform installs, aliases by their real name, bundled and linked ones not', async t => {
+t.setTimeout(240_000)
+
+await t.test('a lock file gives the versions that a platform installs, aliases by their real name, bundled and linked ones not', async t => {
   const text = JSON.stringify({
     lockfileVersion: 3,
     packages: {
@@ -47,21 +49,21 @@ t.test('a lock file gives the versions that a platform installs, aliases by thei
   t.strictSame(lockWants(text, 'lock', LINUX).map(want => `${want.name}@${want.version}`), ['a@1.0.0', '@s/b@2.0.0', 'a@1.1.0', 'real@3.0.0', 'for-linux@1.0.0', 'not-windows@1.0.0'])
 })
 
-t.test('what does not come from a registry, and lock files of npm 6, are refused', async t => {
+await t.test('what does not come from a registry, and lock files of npm 6, are refused', async t => {
   const git = JSON.stringify({ lockfileVersion: 3, packages: { 'node_modules/a': { version: '1.0.0', resolved: 'git+ssh://git@example.invalid/a.git#1' } } })
   t.throws(() => lockWants(git, 'lock', LINUX), { code: 'DD-COLLECT-007' })
   t.throws(() => lockWants('{"lockfileVersion":1,"dependencies":{}}', 'lock', LINUX), { code: 'DD-COLLECT-007' })
   t.throws(() => lockWants('<html>', 'lock', LINUX), { code: 'DD-COLLECT-007' })
 })
 
-t.test('a project without a lock file is refused with the command that makes one', async t => {
+await t.test('a project without a lock file is refused with the command that makes one', async t => {
   const folder = t.testdir({ project: { 'package.json': '{}' } })
   const fault = await collectFault(folder, { npm: { projects: ['project'] } })
   t.equal(fault.code, 'DD-COLLECT-007')
   t.match(fault.hint, /npm install --package-lock-only/)
 })
 
-t.test('a version comes with its manifest, without the address it came from', async t => {
+await t.test('a version comes with its manifest, without the address it came from', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server, {}, { scripts: { postinstall: 'node setup' }, readme: 'long', _npmUser: { name: 'x' } })
@@ -73,7 +75,7 @@ t.test('a version comes with its manifest, without the address it came from', as
   t.notOk('readme' in (item!.metadata['manifest'] as object) || '_npmUser' in (item!.metadata['manifest'] as object))
 })
 
-t.test('a tarball with other bytes than the lock file says is refused and named', async t => {
+await t.test('a tarball with other bytes than the lock file says is refused and named', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server)
@@ -84,7 +86,7 @@ t.test('a tarball with other bytes than the lock file says is refused and named'
   t.match(fault.message, /thing@1\.0\.0 \(npm\)/)
 })
 
-t.test('a registry that changed a release since the lock file was made is refused', async t => {
+await t.test('a registry that changed a release since the lock file was made is refused', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   const other = gzipSync('another package')
@@ -94,7 +96,7 @@ t.test('a registry that changed a release since the lock file was made is refuse
   t.equal((await collectFault(folder, await project(folder, server.url))).code, 'DD-COLLECT-004')
 })
 
-t.test('a release with nothing but SHA-1 is refused', async t => {
+await t.test('a release with nothing but SHA-1 is refused', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server, { integrity: undefined, shasum: createHash('sha1').update(TARBALL).digest('hex') })
@@ -102,7 +104,7 @@ t.test('a release with nothing but SHA-1 is refused', async t => {
   t.equal((await collectFault(folder, await project(folder, server.url, { version: '1.0.0' }))).code, 'DD-COLLECT-004')
 })
 
-t.test('a registry that answers only whole packuments is asked for one', async t => {
+await t.test('a registry that answers only whole packuments is asked for one', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server)
@@ -112,7 +114,7 @@ t.test('a registry that answers only whole packuments is asked for one', async t
   t.match((await runCollect(folder, await project(folder, server.url))).counts, { npm: 1 })
 })
 
-t.test('a version that is not in the registry is named', async t => {
+await t.test('a version that is not in the registry is named', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   const folder = t.testdir()
@@ -121,7 +123,7 @@ t.test('a version that is not in the registry is named', async t => {
   t.match(fault.message, /thing/)
 })
 
-t.test('a registry that fails twice and one that hangs up in the middle are tried again', async t => {
+await t.test('a registry that fails twice and one that hangs up in the middle are tried again', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server)
@@ -140,14 +142,14 @@ t.test('a registry that fails twice and one that hangs up in the middle are trie
   t.equal(answers, 3)
 })
 
-t.test('a registry that cannot be reached is told as such, and can be tried again', async t => {
+await t.test('a registry that cannot be reached is told as such, and can be tried again', async t => {
   const folder = t.testdir()
   const fault = await collectFault(folder, await project(folder, await deadUrl()))
   t.equal(fault.code, 'DD-COLLECT-005')
   t.ok(fault.retryable)
 })
 
-t.test('credentials go to the registry that they are for, and not along with a redirect', async t => {
+await t.test('credentials go to the registry that they are for, and not along with a redirect', async t => {
   const server = await startLoopback()
   const elsewhere = await startLoopback()
   t.teardown(() => Promise.all([server.close(), elsewhere.close()]))
@@ -162,7 +164,7 @@ t.test('credentials go to the registry that they are for, and not along with a r
   t.notMatch(JSON.stringify(lock), /canary/)
 })
 
-t.test('a second collect asks the registry nothing, and fetches again what rotted on the disk', async t => {
+await t.test('a second collect asks the registry nothing, and fetches again what rotted on the disk', async t => {
   const server = await startLoopback()
   t.teardown(() => server.close())
   publish(server)
@@ -178,7 +180,7 @@ t.test('a second collect asks the registry nothing, and fetches again what rotte
   t.ok(server.requests.some(request => request.path.endsWith('.tgz')))
 })
 
-t.test('names and ranges are resolved by npm at the registry of this machine', async t => {
+await t.test('names and ranges are resolved by npm at the registry of this machine', async t => {
   const { lock } = await runCollect(t.testdir(), { npm: { packages: ['ms@2.1.3', 'ms'] } })
   t.ok(lock.items.some(item => item.name === 'ms' && item.version === '2.1.3'))
   t.ok(lock.items.some(item => (item.metadata['tags'] as string[]).includes('latest')), 'a bare name is the latest, and is tagged so')
