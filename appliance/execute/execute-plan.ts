@@ -5,6 +5,7 @@ import { eachBounded } from './bounded.ts'
 import { STEP_TIMEOUT_MS, STEPS_AT_ONCE } from './limits.ts'
 import type { Effects } from './ports.ts'
 import { STEP_EFFECTS, type StepDone } from './step-effects.ts'
+import { within } from './within.ts'
 
 export type StepResult = { step: Step } & ({ outcome: 'done' } | { outcome: 'not-yet'; on: string } | { outcome: 'failed'; error: DrydockError })
 
@@ -22,11 +23,10 @@ export async function executePlan(plan: Plan, effects: Effects): Promise<StepRes
 }
 
 async function attempt(step: Step, plan: Plan, effects: Effects): Promise<StepDone | { outcome: 'failed'; error: DrydockError }> {
-  const signal = AbortSignal.any([effects.signal, AbortSignal.timeout(STEP_TIMEOUT_MS)])
   let done: StepDone = { outcome: 'done' }
   try {
     await effects.journal.step(`${step.kind} ${subjectOf(step, plan)} ${uuidv7(effects.clock.now())}`, async () => {
-      done = await effectOf(step, plan, { ...effects, signal })
+      done = await within(effects.signal, STEP_TIMEOUT_MS, async signal => await effectOf(step, plan, { ...effects, signal }))
       return null
     })
     return done

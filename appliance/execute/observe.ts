@@ -8,7 +8,7 @@ import { idleSince } from '../plan/idle.ts'
 import { mebibytesOf } from '../plan/rollout-policy.ts'
 import type { FailureMemory } from './failure-memory.ts'
 import type { MemoryLedger } from './memory-ledger.ts'
-import { plannedRevision, specOf } from './planned-revision.ts'
+import { expectedOf, plannedRevision, specOf, type ExpectedOfImage } from './planned-revision.ts'
 import type { ReconcilerDeps } from './ports.ts'
 import type { Sightings } from './sightings.ts'
 
@@ -17,6 +17,8 @@ export type Observer = {
   sightings: Sightings
   failures: FailureMemory
   ledger: MemoryLedger
+  /** An image never changes: what was read of it once is kept. */
+  images: Map<string, ExpectedOfImage>
   /** When this process began to take heartbeats, milliseconds since 1970. */
   startedAt: number
 }
@@ -27,7 +29,7 @@ export type Observer = {
  */
 export async function observe(pool: PoolRecord, observer: Observer, notBefore: number): Promise<PlanInput> {
   const { deps, sightings } = observer
-  const target = await targetOf(pool, deps)
+  const target = await targetOf(pool, observer)
   const connections = connectionsOf(pool, deps)
   const [machines, ci] = await Promise.all([lookAtMachines(pool.name, observer, notBefore), lookAtServers([...connections].map(name => deps.ci.get(name)), sightings, notBefore)])
   const now = deps.clock.now().getTime()
@@ -55,10 +57,13 @@ export async function observe(pool: PoolRecord, observer: Observer, notBefore: n
   }
 }
 
-async function targetOf(pool: PoolRecord, deps: Observer['deps']): Promise<PlannedRevision | null> {
+async function targetOf(pool: PoolRecord, { deps, images }: Observer): Promise<PlannedRevision | null> {
   const revision = pool.revisions.find(each => each.revision === pool.target)
   if (revision?.image === undefined) return null
-  return plannedRevision(pool, revision, (await deps.image(parseDigest(revision.image))).manifest)
+  const digest = parseDigest(revision.image)
+  const expected = images.get(digest) ?? expectedOf((await deps.image(digest)).manifest)
+  images.set(digest, expected)
+  return plannedRevision(pool, revision, expected)
 }
 
 /** The CI servers of the target and of every node that is still there. */

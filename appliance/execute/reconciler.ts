@@ -4,10 +4,10 @@ import type { Plan, Wait } from '../model/plan.ts'
 import type { PoolRecord } from '../model/pool.ts'
 import { check } from '../plan/check.ts'
 import { plan } from '../plan/plan.ts'
-import { eachBounded, gate } from './bounded.ts'
+import { gate } from './bounded.ts'
 import { executePlan, type StepResult } from './execute-plan.ts'
 import { createFailureMemory } from './failure-memory.ts'
-import { KICK_GAP_MS, LAST_BACKOFF_MS, MOVING_INTERVAL_MS, POOLS_AT_ONCE, RESTING_INTERVAL_MS, SHARED_OBSERVATION_MS, STEPS_AT_ONCE } from './limits.ts'
+import { KICK_GAP_MS, LAST_BACKOFF_MS, MOVING_INTERVAL_MS, POOLS_AT_ONCE, RESTING_INTERVAL_MS, SHARED_OBSERVATION_MS } from './limits.ts'
 import { createMemoryLedger } from './memory-ledger.ts'
 import { observe, type Observer } from './observe.ts'
 import { specOf } from './planned-revision.ts'
@@ -36,7 +36,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   const stopping = new AbortController()
   const { signal } = stopping
   const sightings = createSightings({ clock: deps.clock, log: deps.log, signal })
-  const observer: Observer = { deps, sightings, failures: createFailureMemory(deps.nodes), ledger: createMemoryLedger(), startedAt: deps.clock.now().getTime() }
+  const observer: Observer = { deps, sightings, failures: createFailureMemory(deps.nodes), ledger: createMemoryLedger(), images: new Map(), startedAt: deps.clock.now().getTime() }
   const intervals = deps.intervals ?? { moving: MOVING_INTERVAL_MS, resting: RESTING_INTERVAL_MS }
   const turns = new Map<string, Turn>()
   const plans = new Map<string, Plan>()
@@ -45,17 +45,27 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
 
   function kick(pool?: string): void {
     if (signal.aborted) return
+    const known = pool === undefined ? undefined : turns.get(pool)
+    if (pool !== undefined && known !== undefined) hurry(pool, known)
+    else discover(pool === undefined)
+  }
+
+  function hurry(name: string, turn: Turn): void {
+    if (turn.running === null) schedule(name, Math.max(0, turn.startedAt + KICK_GAP_MS - performance.now()))
+    else turn.again = true
+  }
+
+  /** Pools are made and deleted without a word to us. */
+  function discover(andHurry: boolean): void {
     const wanted = new Set(deps.pools().map(each => each.name))
-    for (const name of turns.keys()) if (!wanted.has(name)) forget(name)
+    // One that is being looked at forgets itself when it is done: a pool of the same name must not be looked at twice at once.
+    for (const [name, turn] of turns) if (!wanted.has(name) && turn.running === null) forget(name)
     for (const name of wanted) {
       const turn = turns.get(name)
       if (turn === undefined) {
         turns.set(name, { timer: null, running: null, again: false, faults: 0, startedAt: -Infinity, steppedAt: -Infinity, lastSteps: '' })
         schedule(name, 0)
-      } else if (pool === undefined || pool === name) {
-        if (turn.running === null) schedule(name, Math.max(0, turn.startedAt + KICK_GAP_MS - performance.now()))
-        else turn.again = true
-      }
+      } else if (andHurry) hurry(name, turn)
     }
   }
 
@@ -118,7 +128,6 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   async function pass(pool: PoolRecord, turn: Turn): Promise<{ made: Plan; results: StepResult[] }> {
     const effects: Effects = { ...deps, signal, ciOf: node => deps.ci.get(specOf(pool, node.revision).ci.connection) }
     const input = await observe(pool, observer, Math.max(turn.steppedAt, turn.startedAt - SHARED_OBSERVATION_MS))
-    if (input.ci !== null) await keepEnrolments(pool, input.nodes, effects)
     const made = plan(input)
     check(made, input)
     const results = await executePlan(made, effects)
@@ -134,15 +143,6 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
     return { made, results }
   }
 
-  /** After a restart the answers to heartbeats know no CI server any more. Enrolling again gives the same agent and secret. */
-  async function keepEnrolments(pool: PoolRecord, nodes: readonly NodeRecord[], effects: Effects): Promise<void> {
-    const missing = nodes.filter(node => (node.phase === 'healthy' || (node.phase === 'enrolled' && node.ciAgentId !== null)) && !deps.enrolments.has(node.name))
-    await eachBounded(missing, STEPS_AT_ONCE, async node => {
-      const enrolment = await effects.ciOf(node)?.enrol({ name: node.name, labels: specOf(pool, node.revision).ci.labels }, signal).catch(() => undefined)
-      if (enrolment !== undefined) deps.enrolments.set(node.name, enrolment)
-    })
-  }
-
   function writeWaits(nodes: readonly NodeRecord[], waits: readonly Wait[]): void {
     const words = new Map(waits.flatMap(({ node, on }): [string, string][] => (node === null ? [] : [[node, on]])))
     for (const { name, waitsFor } of nodes) {
@@ -153,8 +153,7 @@ export function startReconciler(deps: ReconcilerDeps): Reconciler {
   }
 
   kick()
-  // Pools are made and deleted without a word to us; this finds them even if nobody kicks.
-  const discovery = setInterval(() => kick(''), intervals.resting)
+  const discovery = setInterval(() => discover(false), intervals.resting)
 
   return {
     kick,

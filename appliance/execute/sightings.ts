@@ -3,6 +3,7 @@ import type { Log } from '../core/log.ts'
 import type { CiConnector, CiNodeStatus } from '../model/ci-connector.ts'
 import type { Hypervisor, ObservedVm } from '../model/hypervisor.ts'
 import { CAPABILITIES_AGE_MS, OBSERVE_TIMEOUT_MS } from './limits.ts'
+import { within } from './within.ts'
 
 /** What a hypervisor answered, by pool; null when it did not. */
 export type HypervisorSighting = { byPool: Map<string, ObservedVm[]>; memoryMiB: number } | null
@@ -45,13 +46,13 @@ function shared<T>(look: () => Promise<T>): (notBefore: number) => Promise<T> {
 function lookAtHypervisor(hypervisor: Hypervisor, { log, signal }: { log: Log; signal: AbortSignal }): () => Promise<HypervisorSighting> {
   let capacity: { memoryMiB: number; at: number } | null = null
   return async () => {
-    const within = AbortSignal.any([signal, AbortSignal.timeout(OBSERVE_TIMEOUT_MS)])
     try {
       if (capacity === null || performance.now() - capacity.at > CAPABILITIES_AGE_MS) {
-        capacity = { memoryMiB: (await hypervisor.capabilities(within)).memoryMiB, at: performance.now() }
+        const { memoryMiB } = await within(signal, OBSERVE_TIMEOUT_MS, async limited => await hypervisor.capabilities(limited))
+        capacity = { memoryMiB, at: performance.now() }
       }
       const byPool = new Map<string, ObservedVm[]>()
-      for (const vm of await hypervisor.list(within)) {
+      for (const vm of await within(signal, OBSERVE_TIMEOUT_MS, async limited => await hypervisor.list(limited))) {
         const machines = byPool.get(vm.ownership.pool)
         if (machines === undefined) byPool.set(vm.ownership.pool, [vm])
         else machines.push(vm)
@@ -68,7 +69,7 @@ function lookAtCi(connector: CiConnector, { clock, log, signal }: { clock: Clock
   let since: number | null = null
   return async () => {
     try {
-      const statuses = await connector.status(AbortSignal.any([signal, AbortSignal.timeout(OBSERVE_TIMEOUT_MS)]))
+      const statuses = await within(signal, OBSERVE_TIMEOUT_MS, async limited => await connector.status(limited))
       since ??= clock.now().getTime()
       return { byNode: new Map(statuses.map(status => [status.node, status])), since }
     } catch (failure) {

@@ -135,7 +135,8 @@ function mayEnd({ node, input }: Look): boolean {
 function holdsIt({ node, input, drainTimeout }: Look): string {
   const since = input.now - node.record.phaseSince
   const span = since > drainTimeout ? `${inWords(since)}, longer than drainTimeout ${inWords(drainTimeout)}: the rollout waits, nothing is killed` : inWords(since)
-  if (node.jobs.length > 0) return `runs job ${node.jobs.join(', ')} (${span})`
+  if (node.machine === 'vanished' || node.machine === 'stopped') return 'the CI server to notice that its machine is gone'
+  if (node.jobs.length > 0) return `runs job ${node.jobs.join(', ')} (${span})${node.silent ? '; nothing was heard from it lately' : ''}`
   if (node.record.idleSince !== null) return `idle proofs to hold for the quiet window of ${inWords(input.quietWindow)} and one more heartbeat`
   if (!node.fresh) return `its own idle proof: ${node.record.heartbeat === null ? 'it never sent a heartbeat' : `last heartbeat ${inWords(input.now - node.record.heartbeat.at)} ago`}`
   return `both idle proofs (${span})`

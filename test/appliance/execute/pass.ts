@@ -17,6 +17,7 @@ export function passes(world: World) {
     sightings: createSightings({ clock: world.clock, log: silentLog, signal }),
     failures: createFailureMemory(world.registry),
     ledger: createMemoryLedger(),
+    images: new Map(),
     startedAt: world.clock.now().getTime(),
   }
   const ci = world.deps.ci.get('jenkins')
@@ -30,12 +31,6 @@ export function passes(world: World) {
     for (const { step } of results) {
       const record = step.kind === 'set-phase' && step.phase === 'gone' ? world.registry.get(step.node) : undefined
       if (record !== undefined) observer.failures.remember(record)
-    }
-    if (input.ci !== null) {
-      for (const node of input.nodes) {
-        if (node.ciAgentId === null || world.deps.enrolments.has(node.name) || (node.phase !== 'healthy' && node.phase !== 'enrolled')) continue
-        world.deps.enrolments.set(node.name, await ci!.enrol({ name: node.name, labels: [] }, signal))
-      }
     }
     return { input, made, results }
   }

@@ -14,6 +14,7 @@ import type { ReconcilerDeps } from '../../../appliance/execute/ports.ts'
  */
 export const OURS = 'appliance-a'
 const HEARTBEAT_MS = 10_000
+const LOST_AGENT_MS = 120_000
 
 export type GuestKind = 'good' | 'wrong-layers' | 'failing-verify' | 'silent'
 type Job = { name: string; until: number }
@@ -54,7 +55,9 @@ export function createWorld(options: { racks?: string[]; memoryMiB?: number; ran
       },
       async create(vm) {
         reached()
-        if (rack.machines.has(vm.name)) return
+        const there = rack.machines.get(vm.name)
+        if (there !== undefined && JSON.stringify(there.vm.ownership) !== JSON.stringify(vm.ownership)) throw new Error(`${vm.name} is another machine`)
+        if (there !== undefined) return
         const { nodeJson: _, hardware: __, ...rest } = vm
         const kind = images.get(vm.image)?.kind ?? 'good'
         const bootedAt = now + (options.bootMs ?? 20_000) + Math.floor(random() * 5000)
@@ -145,7 +148,8 @@ export function createWorld(options: { racks?: string[]; memoryMiB?: number; ran
       measurement: { verify: [{ role: 'numpy-1.26.0', run: 'numpy', expect: '1.26.0', found: passed ? '1.26.0' : '1.25.2', passed }], packages: [], environment: {}, kernel: '', parameters: '', mounts: [], cpuModel: '', cpuFlags: [] },
     })
     guest.want = record.phase === 'draining' || record.phase === 'drained' || record.phase === 'removing' || record.phase === 'failed' ? 'quiesce' : 'run'
-    guest.enrolled ||= enrolments.has(name)
+    // As the agents' port does: after a restart the enrolment is asked for again.
+    guest.enrolled ||= record.ciAgentId !== null && agents.has(name)
   }
 
   /** A guest lives one tick: takes jobs that it was given, ends them, says so, polls the CI server. */
@@ -180,6 +184,8 @@ export function createWorld(options: { racks?: string[]; memoryMiB?: number; ran
   function tick(milliseconds: number): void {
     for (let left = milliseconds; left > 0; left -= 1000) {
       now += Math.min(1000, left)
+      // As CI servers do, a job whose agent is lost is given up after a while.
+      for (const agent of agents.values()) if (agent.job !== null && now - agent.polledAt > LOST_AGENT_MS && !faults.ci) agent.job = null
       for (const rack of racks.values()) for (const [name, machine] of rack.machines) live(name, machine)
     }
   }
