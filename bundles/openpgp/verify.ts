@@ -2,6 +2,7 @@ import { createMessage, enums, PacketList, readSignature, Signature, verify, typ
 import { DrydockError } from '../../appliance/core/error.ts'
 import { dearmorSignatures } from './armor.ts'
 import { fullConfig, isRevoked, libraryKey, type PublicKey } from './key.ts'
+import { signatureBodies } from './packets.ts'
 import { STRICT, STRONG_ALGORITHMS, STRONG_HASHES } from './policy.ts'
 
 /** Subpacket types of RFC 9580, 5.2.3.12 and 5.2.3.35. */
@@ -55,18 +56,22 @@ export async function signatureIssuers(armored: string): Promise<string[]> {
 }
 
 async function parsePackets(block: Uint8Array): Promise<SignaturePacket[]> {
+  const bodies = signatureBodies(block)
   const signature = await readSignature({ binarySignature: block, config: STRICT }).catch((cause: unknown) => {
     throw new DrydockError('DD-TRUST-002', 'expected OpenPGP signature packets, found other bytes', 'the signature file is damaged or not one; fetch it again', { cause })
   })
-  if (signature.packets.length === 0) {
-    throw new DrydockError('DD-TRUST-002', 'expected at least one OpenPGP signature packet, found none', 'sign again with `drydock bundle sign`')
-  }
-  // What the library would write differently (bit counts of integers, packet lengths, junk) is not covered by the signature: one spelling only.
-  const written = signature.write()
-  if (!(written instanceof Uint8Array) || Buffer.compare(written, block) !== 0) {
+  // What the library would write differently (bit counts of integers, lengths inside, junk) is not covered by the signature: one spelling only.
+  const same = signature.packets.length === bodies.length && signature.packets.every((packet, k) => Buffer.compare(bodyOf(packet), bodies[k]!) === 0)
+  if (!same) {
     throw new DrydockError('DD-TRUST-002', 'expected signature packets in their canonical form, found another spelling', 'sign again with `drydock bundle sign`')
   }
   return [...signature.packets]
+}
+
+function bodyOf(packet: SignaturePacket): Uint8Array {
+  const list = new PacketList<SignaturePacket>()
+  list.push(packet)
+  return signatureBodies(list.write())[0]!
 }
 
 /** The checks, in order; each has its own code. @returns when the signature was made. */
