@@ -120,7 +120,7 @@ function barText(bar: Bar, drawn: boolean): string {
   return `${picture}${drawn ? '' : `${bar.phase} `}${amount}${drawn ? ` · ${bar.phase}` : ''}${bar.etaSeconds === null ? '' : ` · ETA ${durationText(bar.etaSeconds)}`}`
 }
 
-/** `1.9 GiB`; below 1 KiB whole bytes. */
+/** `1.9 GiB`, `61 GiB`; below 1 KiB whole bytes. */
 export function byteText(bytes: number): string {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
   let size = bytes
@@ -129,7 +129,7 @@ export function byteText(bytes: number): string {
     size /= 1024
     unit++
   }
-  return `${unit === 0 ? size : size >= 100 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
+  return `${unit === 0 ? size : size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
 }
 
 /** `40 s`, `2 min 10 s`, `3 h 5 min` */

@@ -19,7 +19,7 @@ export function preflightLines(record: ImportRecord): string[] {
     row('removes', 'nothing (removal is by garbage collection)'),
     ...rows('findings', findingsText(preflight.findings), 'none'),
     row('affects', ['no pool until it is applied', ...preflight.affects].join('; ')),
-    row('needs', `about ${durationText(preflight.seconds)}, ${byteText(preflight.newBytes)} of ${byteText(preflight.freeBytes)} free`),
+    row('needs', `about ${durationText(preflight.seconds)}, ${partOf(preflight.newBytes, preflight.freeBytes)} free`),
     ...(record.missing.length === 0 ? [] : rows('missing', record.missing, '')),
   ]
 }
@@ -52,6 +52,13 @@ function rows(name: string, texts: readonly string[], none: string): string[] {
 function row(name: string, text: string, right = ''): string {
   const left = `${name.padEnd(11)}${text}`
   return right === '' ? left : `${left.padEnd(LEFT - 4)}    ${right}`
+}
+
+/** `1.9 of 61 GiB`, or both with their unit when it differs. */
+function partOf(part: number, whole: number): string {
+  const [text, all] = [byteText(part), byteText(whole)]
+  const unit = ` ${all.split(' ')[1]}`
+  return `${text.endsWith(unit) ? text.slice(0, -unit.length) : text} of ${all}`
 }
 
 const shortFingerprint = (fingerprint: string) => `${fingerprint.slice(0, 4)}…${fingerprint.slice(-2)}`

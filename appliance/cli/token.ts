@@ -18,8 +18,8 @@ export function register(program: Command): void {
       const body = { label, hours: Number(options.hours), ...(options.role === undefined ? {} : { role: options.role as Schema<'TokenView'>['role'] }) }
       const { token, credential } = await answerOf(client.POST('/api/v1/tokens', { body }))
       output.line(credential)
-      output.note(`${token.label}: ${token.role} until ${at(token.expiresAt)} UTC; it is not shown again`)
       output.record({ ...token, credential })
+      output.note(`${token.label}: ${token.role} until ${at(token.expiresAt)} UTC; it is not shown again`)
     })
   listOptions(noun.command('list').description('Yours; as an admin everybody\'s.')).action(async (_options: unknown, command: Command) => {
     const { client } = await openAppliance()

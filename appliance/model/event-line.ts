@@ -7,7 +7,7 @@ import type { Event } from './event.ts'
  */
 export function eventLine(event: Pick<Event, 'at' | 'type' | 'fields'>): string {
   const facts = Object.entries(event.fields).map(([name, value]) => `${printable(name)}=${fact(String(value))}`)
-  return [event.at.slice(11, 19), event.type.padEnd(14), ...facts].join(' ').trimEnd()
+  return [event.at.slice(11, 19), event.type.padEnd(13), ...facts].join(' ').trimEnd()
 }
 
 function fact(value: string): string {

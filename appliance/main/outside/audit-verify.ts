@@ -19,12 +19,9 @@ export function register(audit: Command): void {
       const handle = await open(file).catch((cause: unknown) => {
         throw new DrydockError('DD-CLI-002', `expected an exported audit log at ${file}, found none that can be read`, 'name what drydock audit export wrote', { cause })
       })
-      const lines = handle.readLines()
-      const expect = options.expect === undefined ? undefined : expectedHead(options.expect)
-      const { records, heads, last } = await verifyAudit(lines, {
-        verifySignature: async (bytes, signature) => await holds(bytes, signature, key),
-        ...(expect === undefined ? {} : { expect }),
-      }).finally(async () => await handle.close())
+      const expect = options.expect === undefined ? {} : { expect: expectedHead(options.expect) }
+      // The lines close the file when they are read to their end or left.
+      const { records, heads, last } = await verifyAudit(handle.readLines(), { verifySignature: async (bytes, signature) => await holds(bytes, signature, key), ...expect })
       output.line(`unbroken: ${records} records, ${heads} signed heads, the last at ${last.seq}:${last.digest}`, 'good')
       output.line(`keep ${last.seq}:${last.digest} and give it with --expect next time`, 'dim')
       output.record({ records, heads, last })

@@ -76,7 +76,7 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     const known = operations.get(request.idempotencyKey)
     if (known !== undefined) return known
     const now = clock.now().toISOString()
-    const made: Operation = { id: uuidv7(clock.now()), kind, subject, actor: request.actor, state, waitingOn: state === 'waiting' ? 'preflight' : null, progress: null, error: null, result: {}, createdAt: now, updatedAt: now }
+    const made: Operation = { id: uuidv7(clock.now()), kind, subject, actor: request.actor, state, waitingOn: state === 'waiting' ? 'proceed' : null, progress: null, error: null, result: {}, createdAt: now, updatedAt: now }
     operations.set(made.id, made)
     operations.set(request.idempotencyKey, made)
     return made

@@ -74,14 +74,14 @@ await t.test('a pool is rolled out, changed, rolled back without a bake, and del
   const [one, two] = [first.image, pools.history(POOL)[1]?.image]
   const [lockOne, lockTwo] = [first.specDigest, pools.history(POOL)[1]?.specDigest]
   t.same(lines, [
-    `spec.update    pool=${POOL} diff="+python:3.11 +numpy:1.25.2"`,
-    `build.image    roles=[python-3.11,numpy-1.25.2] sha=${one}`,
-    `pool.healthy   pool=${POOL} nodes=2 spec=${lockOne}`,
-    `spec.update    pool=${POOL} diff=numpy:1.25.2→1.26.0`,
-    `build.image    roles=[python-3.11,numpy-1.26.0] sha=${two}`,
-    `pool.healthy   pool=${POOL} nodes=2 spec=${lockTwo}`,
-    `pool.rollback  pool=${POOL} revision=3 to=1 image=${one}`,
-    `pool.healthy   pool=${POOL} nodes=2 spec=${lockOne}`,
+    `spec.update   pool=${POOL} diff="+python:3.11 +numpy:1.25.2"`,
+    `build.image   roles=[python-3.11,numpy-1.25.2] sha=${one}`,
+    `pool.healthy  pool=${POOL} nodes=2 spec=${lockOne}`,
+    `spec.update   pool=${POOL} diff=numpy:1.25.2→1.26.0`,
+    `build.image   roles=[python-3.11,numpy-1.26.0] sha=${two}`,
+    `pool.healthy  pool=${POOL} nodes=2 spec=${lockTwo}`,
+    `pool.rollback pool=${POOL} revision=3 to=1 image=${one}`,
+    `pool.healthy  pool=${POOL} nodes=2 spec=${lockOne}`,
   ])
 
   await until(() => nodes.list(POOL).length === 2)
