@@ -4,7 +4,7 @@ export const START_MILLISECONDS = 30_000
 export const TERMINATE_MILLISECONDS = 3_000
 export const QUIT_MILLISECONDS = 2_000
 export const KILL_MILLISECONDS = 15_000
-/** A KVM that has not run the probe's 40 instructions by then is taken for one that hangs, milliseconds. */
+/** A KVM that has not run the probe's guest by then is taken for one that hangs, milliseconds; under TCG it takes a tenth of a second. */
 export const KVM_PROBE_MILLISECONDS = 3_000
 /** What `console` returns at most, bytes. */
 export const CONSOLE_TAIL_BYTES = 256 * 1024
