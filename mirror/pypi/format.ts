@@ -6,6 +6,7 @@ import { blobNamed, itemFault, metadataOf, shown } from '../store/item-fault.ts'
 import { preferred } from './accept.ts'
 import { isDistributionFile, normalisedName, projectOf } from './names.ts'
 import { HTML_TYPE, JSON_TYPE, projectHtml, projectJson, rootHtml, rootJson, type SimpleFile } from './pages.ts'
+import { validateWheel } from './wheel.ts'
 
 const PypiMetadata = Type.Object({
   files: Type.Array(
@@ -30,14 +31,14 @@ export function pypiFormat(): MirrorFormat {
     kind: 'pypi',
     prefix: 'pypi',
     stamp: '',
-    async validate(item) {
+    async validate(item, blobs) {
+      if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(item.version)) throw itemFault(item, 'a version by PEP 440', shown(item.version))
       for (const file of metadataOf(PypiMetadata, item).files) {
-        blobNamed(item, file.filename)
         if (!isDistributionFile(file.filename)) throw itemFault(item, 'the name of a wheel or source archive', shown(file.filename))
         if (projectOf(file.filename) !== normalisedName(item.name)) throw itemFault(item, `files of ${normalisedName(item.name)}`, shown(file.filename))
-        if (file.metadata !== undefined) blobNamed(item, file.metadata)
+        const metadata = file.metadata === undefined ? undefined : blobNamed(item, file.metadata).digest
+        if (file.filename.endsWith('.whl')) await validateWheel(item, blobs.blobPath(parseDigest(blobNamed(item, file.filename).digest)), file.filename, metadata)
       }
-      if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(item.version)) throw itemFault(item, 'a version by PEP 440', shown(item.version))
     },
     merge,
     render,

@@ -2,7 +2,7 @@ import t from 'tap'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../../../appliance/core/run-program.ts'
-import { npmPackage } from '../support/content.ts'
+import { npmPackage, withTarball } from '../support/content.ts'
 import { clientEnvironment, startMirror } from '../support/server.ts'
 
 const mirror = await startMirror()
@@ -61,6 +61,7 @@ await t.test('what is not there is 404 with a body npm understands, and publishi
   t.same([missing.status, JSON.parse(missing.body.toString())], [404, { error: 'not found: nothing' }])
   t.equal((await curl('--request', 'PUT', '--data', '{}', '--header', 'Content-Type: application/json', `${url}/npm/left-trim`)).status, 405)
   t.equal((await curl(`${url}/npm/-/ping`)).status, 200)
+  t.equal((await lock.npm('dist-tag', 'ls', '@acme/pad')).stdout.toString('utf8').trim(), 'latest: 2.1.0')
 })
 
 await t.test('a new version joins the packument; the old generation does not know it', async t => {
@@ -85,6 +86,24 @@ await t.test('items that do not fit are refused by name', async t => {
     { ...good, metadata: { ...good.metadata, manifest: { name: 'evil', version: '1.0.0' } } },
   ]
   for (const item of bad) await t.rejects(mirror.promote('bad', [item]), { code: 'DD-MIRROR-004', message: new RegExp(`npm:${item.name}@${item.version}`.replaceAll('.', '\\.')) })
+})
+
+await t.test('a tarball that is not the package its manifest says is refused by name', async t => {
+  const good = await npmPackage(mirror, 'fine', '1.0.0')
+  const manifest = (name: string, version: string) => JSON.stringify({ name, version })
+  const tricks: [string, [string, string][]][] = [
+    ['package.json of \\\\?"evil', [['package/package.json', manifest('evil', '1.0.0')]]],
+    ['package.json of \\\\?"2\\.0\\.0', [['package/package.json', manifest('fine', '2.0.0')]]],
+    ['package.json of', [['package/package.json', manifest('fine', '1.0.0')], ['other/package.json', manifest('evil', '1.0.0')]]],
+    ['found none', [['package/index.js', '']]],
+    ['found the name', [['package/package.json', manifest('fine', '1.0.0')], ['package/../../outside', 'x']]],
+    ['package.json of', [['package/package.json', 'nothing']]],
+    ['package.json of', [[`package/package.json`, manifest('fine', '1.0.0')], [`${'p'.repeat(150)}/package.json`, manifest('evil', '1.0.0')]]],
+  ]
+  for (const [found, entries] of tricks) {
+    await t.rejects(withTarball(mirror, good, entries).then(item => mirror.store.catalogue.validate(item)), { code: 'DD-MIRROR-004', message: new RegExp(`npm:fine@1\\.0\\.0.*${found}`) }, JSON.stringify(entries).slice(0, 100))
+  }
+  await t.resolves(withTarball(mirror, good, [['anything/package.json', manifest('fine', 'v1.0.0')], ['anything/lib/package.json', '{}']]).then(item => mirror.store.catalogue.validate(item)))
 })
 
 await t.test('npm refuses a tarball that was altered on the disk', async t => {

@@ -65,7 +65,7 @@ await t.test('a release may get another wheel, never other bytes under a name it
   t.same(files.files.map(file => file.filename), ['Demo_Lib-1.4-cp311-cp311-manylinux_2_17_x86_64.whl', 'Demo_Lib-1.4-py3-none-any.whl'])
   const old = JSON.parse((await curl('--header', `Accept: ${JSON_TYPE}`, `${url}/g/1/pypi/simple/demo-lib/`)).body.toString()) as { files: object[] }
   t.equal(old.files.length, 1)
-  const changed = { ...lib, blobs: [{ ...lib.blobs[0]!, digest: app.blobs[0]!.digest }, lib.blobs[1]!] }
+  const changed = await wheel(mirror, 'Demo_Lib', '1.4', { tamper: "files['Demo_Lib/more.py'] = ''" })
   await t.rejects(mirror.promote('bad', [changed]), { code: 'DD-MIRROR-001' })
 })
 
@@ -74,6 +74,24 @@ await t.test('items that do not fit are refused by name', async t => {
   for (const item of [withFile('../Demo_Lib-1.4-py3-none-any.whl'), withFile('other-1.4-py3-none-any.whl'), withFile('Demo_Lib.exe'), { ...lib, version: '1/4' }, { ...lib, metadata: { files: [{ filename: 'missing-1.whl' }] } }]) {
     await t.rejects(mirror.promote('bad', [item]), { code: 'DD-MIRROR-004', message: /pypi:demo-lib@/ })
   }
+})
+
+await t.test('a wheel that is not what it says is refused by name', async t => {
+  const tricks: [string, string][] = [
+    ["files['../outside.py'] = ''", 'names that stay inside'],
+    ["files['/etc/evil'] = ''", 'names that stay inside'],
+    ["lie = 'x'", 'with the hash of RECORD'],
+    ["unlisted = {'evil/hidden.py': 'x'}", 'in RECORD with a SHA-2 hash'],
+    ["files[f'{info}/METADATA'] = metadata.replace('Name: evil', 'Name: numpy')", 'the METADATA that is served beside it'],
+    ["metadata = files[f'{info}/METADATA'] = metadata.replace('Name: evil', 'Name: numpy')", 'METADATA of evil'],
+    ["metadata = files[f'{info}/METADATA'] = metadata.replace('Version: 1.0', 'Version: 2.0')", 'METADATA of version 1.0'],
+    ["files['other-1.dist-info/METADATA'] = metadata", 'one .dist-info/METADATA'],
+  ]
+  for (const [tamper, expected] of tricks) {
+    await t.rejects(wheel(mirror, 'evil', '1.0', { tamper }).then(item => mirror.store.catalogue.validate(item)), { code: 'DD-MIRROR-004', message: new RegExp(`expected .*${expected.replaceAll('.', '\\.')}.* in pypi:evil@1\\.0`) }, tamper)
+  }
+  const cut = await mirror.store.blobs.put((await mirror.store.blobs.read(lib.blobs[0]!.digest as never)).subarray(0, 400))
+  await t.rejects(mirror.store.catalogue.validate({ ...lib, blobs: [{ ...lib.blobs[0]!, digest: cut }, lib.blobs[1]!] }), { code: 'DD-MIRROR-004', message: /found no zip archive/ })
 })
 
 await t.test('pip refuses a wheel that was altered on the disk', async t => {

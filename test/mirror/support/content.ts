@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import { programEnvironment, runProgram } from '../../../appliance/core/run-program.ts'
@@ -22,27 +22,44 @@ export async function npmPackage(mirror: TestMirror, name: string, version: stri
   return { kind: 'npm', name, version, metadata: { manifest, integrity, tags: [] }, blobs: [{ name: `${name.split('/').at(-1)}-${version}.tgz`, digest, size }], source: `pkg:npm/${name}@${version}` }
 }
 
+/** The same item with a tarball of other entries: [path, text], in this order, through the system's tar. */
+export async function withTarball(mirror: TestMirror, item: Item, entries: readonly (readonly [string, string])[]): Promise<Item> {
+  const folder = mkdtempSync(join(mirror.folder, 'tarball-'))
+  for (const [n, [path, text]] of entries.entries()) {
+    writeFileSync(join(folder, 'content'), text)
+    await runProgram('tar', { args: ['-P', '-C', folder, '--transform', `s#^content$#${path}#`, n === 0 ? '-cf' : '-rf', join(folder, 'made.tar'), 'content'] })
+  }
+  await runProgram('gzip', { args: [join(folder, 'made.tar')] })
+  const integrity = `sha512-${createHash('sha512').update(readFileSync(join(folder, 'made.tar.gz'))).digest('base64')}`
+  const file = await mirror.adopt(join(folder, 'made.tar.gz'))
+  return { ...item, metadata: { ...item.metadata, integrity }, blobs: [{ ...item.blobs[0]!, ...file }] }
+}
+
 const WHEEL = `
 import sys, zipfile, hashlib, base64
-name, version, tag, requires, out = sys.argv[1:6]
+name, version, tag, requires, out, tamper = sys.argv[1:7]
+lie, unlisted = '', {}
 info = f'{name}-{version}.dist-info'
 metadata = f'Metadata-Version: 2.1\\nName: {name}\\nVersion: {version}\\nRequires-Python: >=3.8\\n' + (f'Requires-Dist: {requires}\\n' if requires else '')
 files = {f'{name}/__init__.py': f'version = {version!r}\\n', f'{info}/METADATA': metadata, f'{info}/WHEEL': f'Wheel-Version: 1.0\\nGenerator: test\\nRoot-Is-Purelib: true\\nTag: {tag}\\n'}
 record = ''
+exec(tamper)
 with zipfile.ZipFile(out, 'w', zipfile.ZIP_DEFLATED) as wheel:
     for path, text in files.items():
         wheel.writestr(zipfile.ZipInfo(path), text)
-        record += f'{path},sha256={base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()},{len(text)}\\n'
+        record += f'{path},sha256={base64.urlsafe_b64encode(hashlib.sha256((text + lie).encode()).digest()).rstrip(b"=").decode()},{len(text)}\\n'
+    for path, text in unlisted.items():
+        wheel.writestr(zipfile.ZipInfo(path), text)
     wheel.writestr(zipfile.ZipInfo(f'{info}/RECORD'), record + f'{info}/RECORD,,\\n')
 print(metadata, end='')
 `
 
-export async function wheel(mirror: TestMirror, name: string, version: string, options: { requires?: string; tag?: string } = {}): Promise<Item> {
+/** @param options.tamper Python that makes it a bad wheel: it may change `files` and `metadata`, set `lie` (wrong hashes) or `unlisted` files. */
+export async function wheel(mirror: TestMirror, name: string, version: string, options: { requires?: string; tag?: string; tamper?: string } = {}): Promise<Item> {
   const tag = options.tag ?? 'py3-none-any'
   const filename = `${name}-${version}-${tag}.whl`
-  const folder = join(mirror.folder, 'wheels')
-  mkdirSync(folder, { recursive: true })
-  const { stdout } = await runProgram('/usr/bin/python3', { args: ['-c', WHEEL, name, version, tag, options.requires ?? '', join(folder, filename)] })
+  const folder = mkdtempSync(join(mirror.folder, 'wheel-'))
+  const { stdout } = await runProgram('/usr/bin/python3', { args: ['-c', WHEEL, name, version, tag, options.requires ?? '', join(folder, filename), options.tamper ?? ''] })
   const file = await mirror.adopt(join(folder, filename))
   const metadata = await mirror.store.blobs.put(stdout)
   const blobs: ItemBlob[] = [{ name: filename, ...file }, { name: `${filename}.metadata`, digest: metadata, size: stdout.length }]

@@ -1,0 +1,94 @@
+import { createReadStream } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { createGunzip } from 'node:zlib'
+
+/** A package.json larger than this is refused, bytes. */
+const MANIFEST_BYTES = 4 * 1024 * 1024
+/** Where a tarball may end unpacked; nothing of it is kept but package.json. */
+const UNPACKED_BYTES = 8 * 1024 ** 3
+const BLOCK = 512
+
+export type TarballFault = { fault: string }
+
+/**
+ * Every package.json at the top of an npm tarball, as text: npm unpacks `<anything>/package.json`, and the last one wins, so all of them
+ * count. Names that leave the package's folder are a fault. Nothing is written.
+ */
+export async function topManifests(path: string): Promise<string[] | TarballFault> {
+  const manifests: string[] = []
+  const reader = tarReader(path)
+  try {
+    let longName: string | undefined
+    for (;;) {
+      const header = await reader.take(BLOCK)
+      if (header === undefined || header.every(byte => byte === 0)) return manifests
+      const size = sizeOf(header)
+      const type = String.fromCharCode(header[156] ?? 0)
+      if (size === undefined) return { fault: 'a tar header that is none' }
+      const padded = Math.ceil(size / BLOCK) * BLOCK
+      const name = longName ?? nameOf(header)
+      const isName = type === 'x' || type === 'L'
+      const isManifest = !isName && /^[^/]+\/package\.json$/.test(name.replace(/^(\.\/)+/, ''))
+      if (!isName && name.split('/').includes('..')) return { fault: `the name ${JSON.stringify(name.slice(0, 120))}` }
+      if ((isName || isManifest) && size > MANIFEST_BYTES) return { fault: `${size} bytes in ${isName ? 'a name' : 'package.json'}` }
+      if (isName || isManifest) {
+        const content = (await reader.take(padded))?.toString('utf8', 0, size)
+        if (content === undefined) return { fault: 'a tarball that ends early' }
+        if (isManifest) manifests.push(content)
+        longName = isName ? (type === 'L' ? content.replace(/\0+$/, '') : (/(?:^|\n)\d+ path=(.*)\n/.exec(content)?.[1] ?? longName)) : undefined
+      } else {
+        if (!(await reader.skip(padded))) return { fault: 'a tarball that ends early' }
+        if (type !== 'g') longName = undefined
+      }
+    }
+  } catch {
+    return { fault: 'bytes that cannot be unpacked' }
+  } finally {
+    reader.close()
+  }
+}
+
+function nameOf(header: Buffer): string {
+  const text = (from: number, length: number): string => header.toString('utf8', from, from + length).split('\0', 1)[0] ?? ''
+  const prefix = text(257, 5) === 'ustar' && header[262] === 0 ? text(345, 155) : ''
+  return prefix === '' ? text(0, 100) : `${prefix}/${text(0, 100)}`
+}
+
+function sizeOf(header: Buffer): number | undefined {
+  const text = header.toString('latin1', 124, 136).replaceAll('\0', ' ').trim()
+  return /^[0-7]{1,12}$/.test(text) ? Number.parseInt(text, 8) : undefined
+}
+
+/** Takes and skips bytes of the unpacked stream; never more in memory than one chunk and what is asked for. */
+function tarReader(path: string): { take(length: number): Promise<Buffer | undefined>; skip(length: number): Promise<boolean>; close(): void } {
+  const unpacked = pipeline(createReadStream(path), createGunzip(), () => undefined)
+  const chunks = (unpacked as AsyncIterable<Buffer>)[Symbol.asyncIterator]()
+  let rest: Buffer = Buffer.alloc(0)
+  let total = 0
+  const more = async (): Promise<boolean> => {
+    const { done, value } = await chunks.next()
+    if (done === true) return false
+    total += value.length
+    rest = rest.length === 0 ? value : Buffer.concat([rest, value])
+    return total <= UNPACKED_BYTES
+  }
+  return {
+    async take(length) {
+      while (rest.length < length) if (!(await more())) return undefined
+      const taken = rest.subarray(0, length)
+      rest = rest.subarray(length)
+      return taken
+    },
+    async skip(length) {
+      let left = length
+      for (;;) {
+        const now = Math.min(left, rest.length)
+        rest = rest.subarray(now)
+        left -= now
+        if (left === 0) return true
+        if (!(await more())) return false
+      }
+    },
+    close: () => unpacked.destroy(),
+  }
+}
