@@ -1,4 +1,5 @@
 import t from 'tap'
+import { randomBytes } from 'node:crypto'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../../../appliance/core/run-program.ts'
@@ -33,7 +34,9 @@ function npmIn(name: string, token: string | undefined, files: Record<string, st
     return { code, stdout: stdout.toString('utf8'), stderr }
   }
 }
-const source = (version: string) => ({ 'package.json': JSON.stringify({ name: '@site/tool', version, description: 'ours', main: 'index.js' }), 'index.js': `module.exports = '${version}'\n` })
+/** Larger than the server takes as JSON elsewhere. */
+const LARGE = randomBytes(1536 * 1024).toString('hex')
+const source = (version: string) => ({ 'package.json': JSON.stringify({ name: '@site/tool', version, description: 'ours', main: 'index.js' }), 'index.js': `module.exports = '${version}'\n`, large: LARGE })
 
 await t.test('npm publishes into @site, knows who it is, and another installs it', async t => {
   const npm = npmIn('publisher', 'token-of-ana', source('1.0.0'))
