@@ -17,7 +17,12 @@ export interface Meter {
 export function startMeter(tell: (progress: CollectProgress) => void): Meter {
   const now: CollectProgress = { phase: 'resolve', done: 0, total: 0, bytes: 0 }
   let elsewhere = 0
-  const say = () => tell({ ...now, bytes: now.bytes + elsewhere })
+  let shown = 0
+  // A file that is taken over counts in both places for a moment; what a person sees never falls.
+  const say = () => {
+    shown = Math.max(shown, now.bytes + elsewhere)
+    tell({ ...now, bytes: shown })
+  }
   const timer = setInterval(say, PROGRESS_MS)
   return {
     phase(name) {
@@ -38,7 +43,7 @@ export function startMeter(tell: (progress: CollectProgress) => void): Meter {
     },
     stop() {
       clearInterval(timer)
-      say()
+      tell({ ...now })
     },
   }
 }

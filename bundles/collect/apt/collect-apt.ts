@@ -10,7 +10,7 @@ import { APT_BATCH, PARALLEL_APT, PROGRESS_MS } from '../limits.ts'
 import { purl } from '../purl.ts'
 import { mismatch } from '../workspace.ts'
 import { closure, downloadDebs, preparePrivateApt, sourceFault, updateLists, type DebName, type PrivateApt, type TrustedSource } from './private-apt.ts'
-import { packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
+import { isFundamental, packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
 import { machineSources, mayBeDebian } from './sources.ts'
 import type { AptSource } from '../collection.ts'
 
@@ -34,17 +34,14 @@ export async function collectApt(wants: AptWants, collecting: Collecting): Promi
   const apt = await preparePrivateApt(await workspace.cacheFolder(`apt-${wants.arch}`), wants.arch, sources)
   const said = await updateLists(apt, signal)
   const releases = await checkedReleases(apt, sources, wants, said, signal)
-  const known = await knownPackages(releases)
-  const chosen = new Map<string, Known>()
-  const bootstrap = [...new Set([...known.values()].filter(found => found.essential || found.required).map(found => found.name)), 'apt'].toSorted()
+  const fundamental = await stanzasOf(releases, (_name, stanza) => isFundamental(stanza))
+  const bootstrap = [...new Set([...fundamental.map(found => found.name), 'apt'])]
+  const planned = new Map<string, DebName>()
   for (const set of wants.sets) {
     const names = [...(set.bootstrap ? bootstrap : []), ...set.packages]
-    for (const deb of await closure(apt, set.what, [...new Set(names)], signal)) {
-      const found = known.get(debKey(deb))
-      if (found === undefined) throw new DrydockError('DD-COLLECT-003', `expected ${debKey(deb)} in a verified Packages file, found it only in apt's plan`, 'run the command again; an index changed while it was read')
-      chosen.set(debKey(deb), found)
-    }
+    for (const deb of await closure(apt, set.what, [...new Set(names)], signal)) planned.set(debKey(deb), deb)
   }
+  const chosen = await knownPackages(releases, planned)
   const debs = [...chosen.values()]
   meter.planned(debs.length)
   await fetchMissing(apt, debs, collecting)
@@ -92,17 +89,24 @@ function aboutSource(said: string, source: TrustedSource): string {
   return said.split('\n').filter(line => line.includes(`${source.uri.replace(/\/*$/, '')} ${source.suite} `) || line.includes(`${source.uri.replace(/\/*$/, '')}/dists/${source.suite}/`)).join('\n')
 }
 
-/** By `name=version:architecture`; the first suite wins when the same package stands in several. */
-async function knownPackages(releases: readonly VerifiedRelease[]): Promise<Map<string, Known>> {
-  const known = new Map<string, Known>()
-  for (const release of releases) {
-    for (const { component, path } of release.packages) {
-      for await (const stanza of packageStanzas(path)) {
-        const key = debKey(stanza)
-        if (!known.has(key)) known.set(key, { ...stanza, suite: release.suite, component, signedBy: release.signedBy })
-      }
-    }
+async function stanzasOf(releases: readonly VerifiedRelease[], wanted: (name: string, stanza: string) => boolean): Promise<Known[]> {
+  const all: Known[] = []
+  for (const { suite, signedBy, packages } of releases) {
+    for (const { component, path } of packages) all.push(...(await packageStanzas(path, wanted)).map(stanza => ({ ...stanza, suite, component, signedBy })))
   }
+  return all
+}
+
+/** What apt planned, as the verified indexes describe it; the first suite wins when the same package stands in several. */
+async function knownPackages(releases: readonly VerifiedRelease[], planned: ReadonlyMap<string, DebName>): Promise<Map<string, Known>> {
+  const names = new Set([...planned.values()].map(deb => deb.name))
+  const known = new Map<string, Known>()
+  for (const found of await stanzasOf(releases, name => names.has(name))) {
+    const key = debKey(found)
+    if (planned.has(key) && !known.has(key)) known.set(key, found)
+  }
+  const lost = [...planned.keys()].find(key => !known.has(key))
+  if (lost !== undefined) throw new DrydockError('DD-COLLECT-003', `expected ${lost} in a verified Packages file, found it only in apt's plan`, 'run the command again; an index changed while it was read')
   return known
 }
 

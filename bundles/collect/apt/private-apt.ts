@@ -39,6 +39,8 @@ function configuration(folder: string, sourceFile: string, arch: string): string
 Dir::State "${folder}/state";
 Dir::State::status "${folder}/state/status";
 Dir::Cache "${folder}/cache";
+Dir::Cache::pkgcache "pkgcache.bin";
+Dir::Cache::srcpkgcache "srcpkgcache.bin";
 Dir::Etc::SourceList "${sourceFile}";
 Dir::Etc::SourceParts "/dev/null";
 Dir::Etc::Preferences "/dev/null";
