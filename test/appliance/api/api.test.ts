@@ -11,6 +11,7 @@ const folder = t.testdir()
 let auditBroken = false
 const appliance = await openTestAppliance(folder, { breakAudit: () => auditBroken })
 t.teardown(() => appliance.close())
+t.setTimeout(280_000)
 const admin = await appliance.tokenOf('admin')
 const operator = await appliance.tokenOf('operator')
 

@@ -7,6 +7,7 @@ type Document = { paths: Record<string, Record<string, { operationId: string; de
 
 const appliance = await openTestAppliance(t.testdir())
 t.teardown(() => appliance.close())
+t.setTimeout(280_000)
 const document = (await ask(appliance, 'GET', '/openapi.json')).json() as unknown as Document
 const routes = Object.entries(document.paths).flatMap(([path, methods]) => Object.entries(methods).map(([method, operation]) => ({ method: method.toUpperCase(), path, operation })))
 
