@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
@@ -51,7 +52,7 @@ export async function buildBundle(input: BuildInput): Promise<Built> {
     for (const { part, bytes } of parts) await volume.add({ name: part.name, size: bytes.length }, bytes)
     await addPayload(volume, index, input)
     const { digest, size } = await volume.finish()
-    await checkVolume(file, { signal: input.signal, expected: manifestBytes })
+    await readBack(file, manifestBytes, input.signal)
     return { file, manifest, digest, size }
   } finally {
     await volume.discard()
@@ -111,8 +112,30 @@ async function addPayload(volume: VolumeWriter, index: Index, input: BuildInput)
     if (found?.size !== entry.size) {
       throw new DrydockError('DD-BUNDLE-013', `expected ${entry.size} bytes for blob ${entry.digest} in the workspace, found ${found === undefined ? 'no such file' : found.size}`, 'run `drydock bundle collect` again: it fetches what is missing')
     }
-    await volume.add(entry, createReadStream(path, { highWaterMark: 1 << 20 }))
+    await volume.add(entry, checked(path, entry.digest))
     done += entry.size
     input.progress?.(done, total)
+  }
+}
+
+/** The bytes of a blob; at their end it is known whether they are the ones that the lock names. */
+async function* checked(path: string, digest: string): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256')
+  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
+    hash.update(chunk)
+    yield chunk
+  }
+  const found = digestOfHash(hash)
+  if (found !== digest) throw new DrydockError('DD-BUNDLE-013', `expected blob ${digest} in the workspace, found ${found} in its place`, 'run `drydock bundle collect` again: it fetches what is damaged')
+}
+
+/** A bundle that cannot be read back is not left on the medium. */
+async function readBack(file: string, manifest: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+  try {
+    await checkVolume(file, { signal, expected: manifest })
+  } catch (cause) {
+    await unlink(file)
+    if (!(cause instanceof DrydockError)) throw cause
+    throw new DrydockError('DD-BUNDLE-015', `expected to read back what was written to ${file}, found other bytes`, 'the medium or its reader is bad: write to another one', { cause })
   }
 }

@@ -33,7 +33,7 @@ try {
   report({ finished: true, done, kept, peakKiB: process.resourceUsage().maxRSS })
 } catch (failure) {
   const error = asDrydockError(failure)
-  report({ error: error.toJSON(), ...(error.cause === undefined ? {} : { cause: String(error.cause).slice(0, 500) }) })
+  report({ error: error.toJSON(), ...(error.cause instanceof Error ? { cause: error.cause.message.slice(0, 500) } : {}) })
 }
 
 async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<void> {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { headerOf } from '../../bundles/archive/index.ts'
 import { checksummed, joined, nameOf, pax, rawHeader, refused, stillImports, unread, world, type RawEntry } from './hostile.ts'
 
-t.test('what two programs could read differently, or what could escape, is no bundle', async t => {
+await t.test('what two programs could read differently, or what could escape, is no bundle', async t => {
   const here = await world(t)
   const { entries } = await here.good({ files: { a: 'first', b: 'second!' } })
   const head = entries.slice(0, 3)

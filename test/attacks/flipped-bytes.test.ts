@@ -3,7 +3,7 @@ import { loadTrust, verifyManifest } from '../../importer/verify/index.ts'
 import { trustOf } from '../support/bundles.ts'
 import { joined, refused, stillImports, world } from './hostile.ts'
 
-t.test('no byte of manifest and signatures can be changed unnoticed', async t => {
+await t.test('no byte of manifest and signatures can be changed unnoticed', async t => {
   const here = await world(t)
   const { entries } = await here.good()
   const trust = await loadTrust(trustOf([here.ana, here.jon]))

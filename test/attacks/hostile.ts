@@ -41,7 +41,7 @@ export function rawHeader(fields: { name: string; size?: number | string; type?:
   const put = (text: string | undefined, at: number, length: number): void => {
     if (text === undefined) return
     block.fill(0, at, at + length)
-    block.write(text, at, length, /[^\u0000-\u00ff]/.test(text) ? 'utf8' : 'latin1')
+    block.write(text, at, length, Buffer.from(text, 'latin1').toString('latin1') === text ? 'latin1' : 'utf8')
   }
   put(fields.name, 0, 100)
   put(fields.mode, 100, 8)

@@ -5,7 +5,7 @@ import { parseIndex } from '../../bundles/format/index-file.ts'
 import type { Item } from '../../bundles/format/item.ts'
 import { entry, joined, refused, sealed, sealedIndex, stillImports, world } from './hostile.ts'
 
-t.test('an index that is signed but does not hold is refused before any payload is stored', async t => {
+await t.test('an index that is signed but does not hold is refused before any payload is stored', async t => {
   const here = await world(t)
   const { entries, manifest } = await here.good({ files: { a: 'first', b: 'second!' } })
   const index = parseIndex(manifest, [entries[2]!.body])

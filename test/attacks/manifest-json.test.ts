@@ -3,7 +3,7 @@ import t from 'tap'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { joined, refused, sealed, stillImports, world } from './hostile.ts'
 
-t.test('a manifest that is signed but has more than one reading is refused', async t => {
+await t.test('a manifest that is signed but has more than one reading is refused', async t => {
   const here = await world(t)
   const { entries, manifest } = await here.good()
   const text = canonicalJson(manifest)

@@ -4,7 +4,7 @@ import t from 'tap'
 import { openMarks } from '../../importer/verify/index.ts'
 import { refused, stillImports, world } from './hostile.ts'
 
-t.test('old bundles, bundles of others and bundles for others do not come in', async t => {
+await t.test('old bundles, bundles of others and bundles for others do not come in', async t => {
   const here = await world(t)
   const { site } = here
   const bytes = async (spec: Parameters<typeof here.good>[0]): Promise<Buffer> => readFileSync((await here.good(spec)).file)
@@ -47,7 +47,7 @@ t.test('old bundles, bundles of others and bundles for others do not come in', a
   })
 })
 
-t.test('a clock before the last accepted bundle is a wrong clock, whatever was signed', async t => {
+await t.test('a clock before the last accepted bundle is a wrong clock, whatever was signed', async t => {
   let now = new Date()
   const here = await world(t, { clock: { now: () => now } })
   await stillImports(t, here)
@@ -60,7 +60,7 @@ t.test('a clock before the last accepted bundle is a wrong clock, whatever was s
   t.match(await here.site.operations.settled(id), { state: 'waiting', waitingOn: 'proceed' }, 'with the clock corrected it goes on')
 })
 
-t.test('media that change between two reads are found out', async t => {
+await t.test('media that change between two reads are found out', async t => {
   const here = await world(t)
   const { site } = here
   const first = await here.good({ files: { a: 'verified' } })

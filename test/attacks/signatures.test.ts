@@ -2,7 +2,7 @@ import t from 'tap'
 import { parsePublicKey } from '../../bundles/openpgp/index.ts'
 import { entry, joined, refused, sealed, signatures, stillImports, world } from './hostile.ts'
 
-t.test('too few, wrong or strange signatures are refused before anything else of the bundle is read', async t => {
+await t.test('too few, wrong or strange signatures are refused before anything else of the bundle is read', async t => {
   const here = await world(t)
   const { ana, jon, eve } = here
   const { entries, manifest } = await here.good()

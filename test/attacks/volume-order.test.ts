@@ -1,7 +1,7 @@
 import t from 'tap'
 import { entry, joined, nameOf, refused, stillImports, world } from './hostile.ts'
 
-t.test('a volume holds exactly the entries of its index, in their order', async t => {
+await t.test('a volume holds exactly the entries of its index, in their order', async t => {
   const here = await world(t)
   const { entries } = await here.good({ files: { a: 'first', b: 'second!', c: 'third one' } })
   const [head, blobs] = [entries.slice(0, 3), entries.slice(3)]

@@ -20,7 +20,7 @@ async function refusedWith(t: Test, code: string, armored: string, publicKey: st
   await t.rejects(verifyDetached(BYTES, armored, [await parsePublicKey(publicKey, 'test')], at), { code })
 }
 
-t.test('gpg: text mode, SHA-1, short RSA, DSA and keys that certify themselves with SHA-1 are refused', async t => {
+await t.test('gpg: text mode, SHA-1, short RSA, DSA and keys that certify themselves with SHA-1 are refused', async t => {
   const gpg = gpgHome(t)
   const good = await gpg.makeKey('good', 'ed25519')
   t.equal((await verifyDetached(BYTES, gpg.sign('good', BYTES), [good.key], new Date(Date.now() + 1000))).signatures.length, 1, 'what gpg makes by default is accepted')
@@ -36,14 +36,14 @@ t.test('gpg: text mode, SHA-1, short RSA, DSA and keys that certify themselves w
   await t.rejects(verifyDetached(BYTES, gpg.sign('selfsha1', BYTES), [selfSha1.key], later), { code: /DD-TRUST-0(06|13)/ })
 })
 
-t.test('expired keys are refused, also when the signature is dated inside their life', async t => {
+await t.test('expired keys are refused, also when the signature is dated inside their life', async t => {
   const made = await generateKey({ userIDs: [{ name: 'old' }], type: 'ecc', curve: 'ed25519Legacy', subkeys: [], date: ago(10), keyExpirationTime: 5 * 3600, format: 'armored' })
   const inLife = await signAs(made.privateKey, ago(9))
   await refusedWith(t, 'DD-TRUST-006', inLife, made.publicKey)
   t.equal((await verifyDetached(BYTES, inLife, [await parsePublicKey(made.publicKey, 'old')], ago(8))).signatures.length, 1, 'it was good while the key was')
 })
 
-t.test('revoked keys are refused for whatever reason, and whenever they signed', async t => {
+await t.test('revoked keys are refused for whatever reason, and whenever they signed', async t => {
   const made = await generateKey({ userIDs: [{ name: 'gone' }], type: 'ecc', curve: 'ed25519Legacy', subkeys: [], date: ago(10), format: 'armored' })
   const before = await signAs(made.privateKey, ago(9))
   for (const flag of [enums.reasonForRevocation.noReason, enums.reasonForRevocation.keySuperseded, enums.reasonForRevocation.keyRetired, enums.reasonForRevocation.keyCompromised]) {
@@ -54,7 +54,7 @@ t.test('revoked keys are refused for whatever reason, and whenever they signed',
   }
 })
 
-t.test('a signature from the future tells of a wrong clock, not of a bad signature', async t => {
+await t.test('a signature from the future tells of a wrong clock, not of a bad signature', async t => {
   const ana = await person('Ana', ago(10))
   await refusedWith(t, 'DD-TRUST-008', await signAs(ana.secret, new Date(NOW.getTime() + 48 * HOUR)), ana.public)
   await refusedWith(t, 'DD-TRUST-008', await signAs(ana.secret, ago(1)), ana.public, new Date('1970-01-01T00:00:00Z'))
@@ -63,7 +63,7 @@ t.test('a signature from the future tells of a wrong clock, not of a bad signatu
   }
 })
 
-t.test('a subkey counts for its owner only when it signed back', async t => {
+await t.test('a subkey counts for its owner only when it signed back', async t => {
   const made = await generateKey({ userIDs: [{ name: 'sub' }], type: 'ecc', curve: 'ed25519Legacy', subkeys: [{ sign: true }], date: ago(2), format: 'armored' })
   const signature = await signAs(made.privateKey, ago(1))
   const owner = await parsePublicKey(made.publicKey, 'sub')
@@ -79,7 +79,7 @@ t.test('a subkey counts for its owner only when it signed back', async t => {
   await refusedWith(t, 'DD-TRUST-013', signature, secret.toPublic().armor())
 })
 
-t.test('a key that somebody put under another name in trust.json is found out', async t => {
+await t.test('a key that somebody put under another name in trust.json is found out', async t => {
   const [ana, eve] = await Promise.all([person('Ana'), person('Eve')])
   const trust = trustOf([ana])
   trust.keys[0]!.publicKey = eve.public

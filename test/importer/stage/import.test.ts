@@ -11,7 +11,7 @@ const jon = await person('Jon Berg')
 const trust = trustOf([ana, jon])
 const signers = [ana.signer, jon.signer]
 
-t.test('a signed bundle stops at the preflight, goes on, is approved by another person, and is served with a receipt', async t => {
+await t.test('a signed bundle stops at the preflight, goes on, is approved by another person, and is served with a receipt', async t => {
   const site = await openSite(t, { trust })
   const built = await bundleOf({ folder: t.testdir(), signers, files: { 'hello.txt': 'hello\n', 'docs/second.txt': 'second\n' } })
 
@@ -47,7 +47,7 @@ function manifestOf(file: string): string {
   return bytes.toString('utf8', 512, 512 + Number.parseInt(bytes.toString('latin1', 124, 135), 8))
 }
 
-t.test('the next bundle shows what it changes and writes only what is new', async t => {
+await t.test('the next bundle shows what it changes and writes only what is new', async t => {
   const site = await openSite(t, { trust })
   const folder = t.testdir()
   await site.importBundle((await bundleOf({ folder, signers, files: { a: 'one', b: 'two' } })).file)
@@ -58,7 +58,7 @@ t.test('the next bundle shows what it changes and writes only what is new', asyn
   t.match(record.preflight, { lastSequence: 1, adds: [{ kind: 'file', count: 1 }], changes: [{ kind: 'file', name: 'b', from: '1', to: '2' }], newBytes: 5, presentBytes: 6 })
 })
 
-t.test('the same bundle a second time is refused by its sequence, and says so', async t => {
+await t.test('the same bundle a second time is refused by its sequence, and says so', async t => {
   const site = await openSite(t, { trust })
   const built = await bundleOf({ folder: t.testdir(), signers })
   t.match(await site.importBundle(built.file), { state: 'imported' })
@@ -67,7 +67,7 @@ t.test('the same bundle a second time is refused by its sequence, and says so', 
   t.match(record, { state: 'refused', error: { message: /which is this very bundle, imported already/ } })
 })
 
-t.test('two imports at once queue, and the later one of the same sequence is refused', async t => {
+await t.test('two imports at once queue, and the later one of the same sequence is refused', async t => {
   const site = await openSite(t, { trust })
   const folder = t.testdir()
   const first = await bundleOf({ folder: join(folder, 'a'), signers, files: { a: 'one' } })
@@ -77,7 +77,7 @@ t.test('two imports at once queue, and the later one of the same sequence is ref
   t.equal(site.store.catalogue.current().generation, 1)
 })
 
-t.test('a jump of the sequence needs two people', async t => {
+await t.test('a jump of the sequence needs two people', async t => {
   const site = await openSite(t, { trust })
   const built = await bundleOf({ folder: t.testdir(), signers, sequence: 40 })
   const { operation, record } = await site.submit(built.file)
@@ -91,7 +91,7 @@ t.test('a jump of the sequence needs two people', async t => {
   t.match(await site.operations.settled(operation.id), { state: 'succeeded' })
 })
 
-t.test('a rejected import keeps its reason and leaves nothing', async t => {
+await t.test('a rejected import keeps its reason and leaves nothing', async t => {
   const site = await openSite(t, { trust })
   const built = await bundleOf({ folder: t.testdir(), signers })
   const before = site.fingerprint()
@@ -104,7 +104,7 @@ t.test('a rejected import keeps its reason and leaves nothing', async t => {
   t.match(await site.importBundle(built.file), { state: 'imported' }, 'the same bundle can still come in')
 })
 
-t.test('an upload is imported like a path, and its copy is deleted at the end', async t => {
+await t.test('an upload is imported like a path, and its copy is deleted at the end', async t => {
   const site = await openSite(t, { trust })
   const built = await bundleOf({ folder: t.testdir(), signers })
   async function* body() {
@@ -119,7 +119,7 @@ t.test('an upload is imported like a path, and its copy is deleted at the end', 
   t.same(readdirSync(join(site.folder, 'staging', 'uploads')), [])
 })
 
-t.test('a version with other bytes is quarantined and can only be rejected', async t => {
+await t.test('a version with other bytes is quarantined and can only be rejected', async t => {
   const site = await openSite(t, { trust, internalNames: ['ours-*'] })
   const folder = t.testdir()
   await site.importBundle((await bundleOf({ folder: join(folder, 'a'), signers, files: { a: 'one' } })).file)
@@ -135,7 +135,7 @@ t.test('a version with other bytes is quarantined and can only be rejected', asy
   t.match(await site.importBundle((await bundleOf({ folder: join(folder, 'c'), signers, sequence: 2, files: { c: 'fine' } })).file), { state: 'imported' })
 })
 
-t.test('a delta that stands on missing blobs is parked, and goes on when they arrive', async t => {
+await t.test('a delta that stands on missing blobs is parked, and goes on when they arrive', async t => {
   const site = await openSite(t, { trust })
   const folder = t.testdir()
   const full = await bundleOf({ folder, signers, files: { a: 'one', b: 'two' } })

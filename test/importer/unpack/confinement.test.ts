@@ -27,7 +27,7 @@ async function probe(withoutPermissionModel: boolean): Promise<Record<string, st
 const REFUSED = /^(E|ERR_)[A-Z_]+$|^exit 1$/
 
 for (const withoutPermissionModel of [false, true]) {
-  t.test(`with Node's permission model ${withoutPermissionModel ? 'off' : 'on'}, the unpacker cannot open another file, a socket or a process`, async t => {
+  await t.test(`with Node's permission model ${withoutPermissionModel ? 'off' : 'on'}, the unpacker cannot open another file, a socket or a process`, async t => {
     const found = await probe(withoutPermissionModel)
     for (const name of ['read /etc/passwd', 'write its code', 'write the root', 'run a shell', 'run itself', 'spawn', 'tcp out', 'listen', 'udp', 'unix socket', 'read /proc']) t.match(found[name], REFUSED, `${name}: ${found[name]}`)
     t.match(found['write staging'], /^did/, 'the one folder it may write')
@@ -42,7 +42,7 @@ for (const withoutPermissionModel of [false, true]) {
   })
 }
 
-t.test('the filter is made for this processor, and refused for one that is not in the table', async t => {
+await t.test('the filter is made for this processor, and refused for one that is not in the table', async t => {
   t.equal(seccompFilter('x64').length % 8, 0)
   t.equal(seccompFilter('arm64').readUInt32LE(4), 4, 'first looks at the architecture')
   t.throws(() => seccompFilter('riscv64'), { code: 'DD-IMPORT-016' })
