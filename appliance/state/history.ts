@@ -48,6 +48,9 @@ const MIGRATIONS: readonly string[] = [
   `,
 ]
 
+/** What openHistory gives; others' tables are made in it by their owners in this folder. */
+export type HistoryDatabase = DatabaseSync
+
 /** @throws DD-STATE-008 when the file is damaged or newer than this build. */
 export function openHistory(path: string): DatabaseSync {
   const database = openDatabase(path)

@@ -33,6 +33,7 @@ export function openReserve(path: string, size = RESERVE_BYTES): Reserve {
       const handle = await open(path, 'a+', 0o600)
       try {
         let held = (await handle.stat()).size
+        if (held >= size) return 'held'
         // Random bytes, because a file system that compresses or keeps holes would hold nothing back with zeros.
         const block = randomBytes(Math.min(size, 1024 * 1024))
         while (held < size) {

@@ -120,3 +120,9 @@ export function openAuditLog(options: AuditLogOptions): OpenAuditLog {
     },
   }
 }
+
+/** When the last record was made; trusted time stands on it. */
+export function lastAuditTime(database: DatabaseSync): Date | undefined {
+  const line = database.prepare('SELECT line FROM audit ORDER BY seq DESC LIMIT 1').get()?.['line']
+  return typeof line === 'string' ? new Date((JSON.parse(line) as AuditRecord).at) : undefined
+}

@@ -12,7 +12,7 @@ export const STATE_ERRORS = {
   'DD-STATE-009': { exit: 1, http: 500, retryable: false, story: 'A secret cannot be opened: its key file is missing or belongs to another appliance, or the secret was altered.' },
   'DD-STATE-010': { exit: 1, http: 503, retryable: true, story: 'The audit record could not be written, so the action was refused. Audit comes first.' },
   'DD-STATE-011': { exit: 1, http: 500, retryable: false, story: 'The audit log is not what was written: a record was edited, removed, moved, or the chain was made again. The message says where.' },
-  'DD-STATE-012': { exit: 1, http: 404, retryable: false, story: 'There is no operation of this id.' },
+  'DD-STATE-012': { exit: 1, http: 404, retryable: false, story: 'There is no operation of this id on this appliance.' },
   'DD-STATE-013': { exit: 1, http: 409, retryable: false, story: 'The idempotency key was used before for another request. One key names one request.' },
   'DD-STATE-014': { exit: 1, http: 409, retryable: false, story: 'The operation does not wait for this, or it has ended already.' },
   'DD-STATE-015': { exit: 1, http: 500, retryable: false, story: 'The journal holds an operation of a kind that this build does not know. It is kept as it is; a build that knows the kind goes on with it.' },

@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { FastifyInstance } from 'fastify'
 import { ciEnrolments } from '../../api/agent/ci-enrolments.ts'
 import { agentDesk } from '../../api/agent/desk.ts'
@@ -11,11 +10,12 @@ import type { AgentDesk } from '../../model/agent.ts'
 import type { CiConnector, CiEnrolment } from '../../model/ci-connector.ts'
 import type { DesiredStore } from '../../model/desired.ts'
 import type { NodeRecord, NodeRegistry } from '../../model/node.ts'
+import type { HistoryDatabase } from '../../state/history.ts'
 import type { Config } from './config.ts'
 import { GUEST_SEES, guestHosts } from './guest-network.ts'
 
 export type AgentsDeps = {
-  database: DatabaseSync
+  database: HistoryDatabase
   registry: NodeRegistry
   desired: DesiredStore
   ci: ReadonlyMap<string, CiConnector>

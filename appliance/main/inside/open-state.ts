@@ -1,4 +1,3 @@
-import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../core/clock.ts'
 import type { DrydockError } from '../../core/error.ts'
 import type { Log } from '../../core/log.ts'
@@ -6,11 +5,11 @@ import type { DesiredStore } from '../../model/desired.ts'
 import { clearTemporary, dataPaths, readFormat, type DataPaths, type Format } from '../../state/data-folder.ts'
 import { openDesired } from '../../state/desired-store.ts'
 import { lockFolder } from '../../state/folder-lock.ts'
-import { openHistory } from '../../state/history.ts'
+import { openHistory, type HistoryDatabase } from '../../state/history.ts'
 import { openReserve, RESERVE_BYTES, type Reserve } from '../../state/reserve.ts'
 import { openSecrets, type Secrets } from '../../state/secrets.ts'
 import { trustedTime, type TrustedTime } from '../../state/trusted-time.ts'
-import { openAuditLog, type OpenAuditLog } from '../../telemetry/audit-log.ts'
+import { lastAuditTime, openAuditLog, type OpenAuditLog } from '../../telemetry/audit-log.ts'
 import { openMarks, type Marks } from '../../../importer/verify/index.ts'
 import { openApplianceKey, type ApplianceSigner } from './appliance-key.ts'
 import { BUILD } from './build.ts'
@@ -22,7 +21,7 @@ export type OpenState = {
   paths: DataPaths
   format: Format
   desired: DesiredStore
-  database: DatabaseSync
+  database: HistoryDatabase
   reserve: Reserve
   secrets: Secrets
   marks: Marks
@@ -53,7 +52,7 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   const database = openHistory(paths.history)
   stack.defer(() => database.close())
   const marks = await openMarks(config.marksDir)
-  const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAudit(database) })
+  const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAuditTime(database) })
   const wrong = clock.wrongClock()
   if (wrong !== null) log.error({ code: 'DD-STATE-020', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
 
@@ -61,14 +60,19 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   const signer = await openApplianceKey(secrets, clock)
   const audit = openAuditLog({ database, clock, log, reserve, signer, applianceId: format.applianceId, headFile: auditHeadFile(config.marksDir, format.applianceId) })
   stack.defer(async () => await audit.close())
-  if ((await reserve.hold()) === 'no-space') log.error({ code: 'DD-CORE-002', path: paths.reserve }, 'there is no space to hold in reserve')
+  await keepReserve(reserve, log)
+  const upkeep = setInterval(() => void keepReserve(reserve, log), RESERVE_UPKEEP_MS)
+  stack.defer(() => clearInterval(upkeep))
   if (desired.fault !== null) audit.record({ actor: 'drydock', action: 'state.recovered', subject: 'desired', outcome: 'failed', fields: { found: desired.fault } })
   return { paths, format, desired, database, reserve, secrets, marks, clock, signer, audit }
 }
 
-function lastAudit(database: DatabaseSync): Date | undefined {
-  const line = database.prepare('SELECT line FROM audit ORDER BY seq DESC LIMIT 1').get()?.['line']
-  return typeof line === 'string' ? new Date((JSON.parse(line) as { at: string }).at) : undefined
+/** How often a reserve that was given is taken again, if there is space. */
+const RESERVE_UPKEEP_MS = 60_000
+
+async function keepReserve(reserve: Reserve, log: Log): Promise<void> {
+  const found = await reserve.hold().catch((failure: unknown) => String(failure))
+  if (found !== 'held') log.error({ code: 'DD-CORE-002', found }, 'there is no space held in reserve for audit and state')
 }
 
 /** What is on the disk is unknown: nothing more is written, not even by those who would tidy up. */

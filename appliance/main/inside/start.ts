@@ -18,9 +18,11 @@ import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
 import { createStepJournal } from '../../operations/step-journal.ts'
 import { importLedger } from '../../state/import-ledger.ts'
+import { openJobHistory } from '../../state/job-history.ts'
 import { openJournal } from '../../state/journal.ts'
 import { nodeRegistry } from '../../state/node-registry.ts'
 import { openStepRecords } from '../../state/step-records.ts'
+import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
 import { resolveMedia } from '../../../importer/media/media.ts'
 import { createImporter } from '../../../importer/stage/index.ts'
@@ -115,7 +117,10 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
   })
   const imports = createImports({
-    operations, steps: importer, ledger: importLedger(database), clock, stagingDir: paths.staging, resolveMedia: async path => await resolveMedia(path, config.mediaRoots),
+    operations, ledger: importLedger(database), clock, stagingDir: paths.staging,
+    resolveMedia: async path => await resolveMedia(path, config.mediaRoots),
+    separate: () => desired.read().policy.separate,
+    steps: { ...importer, verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
   })
 
   const metrics = new Registry()
@@ -155,12 +160,19 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   })
   late.reconciler = reconciler
   stack.defer(async () => await reconciler.stop())
+  const jobs = followJobs({ history: openJobHistory(database), ci: connections.ci, nodes: agents.nodes, clock, log })
+  stack.defer(async () => await jobs.stop())
   pools.recover()
   operations.start()
   Object.assign(readiness, { ready: true, waits: [] })
   const url = new URL(config.publicUrl)
   url.port = String(config.agentListen.port)
   return { applianceId, url: config.publicUrl, agentUrl: url.origin, caSha256: pki.caSha256, services, desired, close: async () => await stack.disposeAsync() }
+}
+
+/** The site says how many must agree to an ordinary bundle; what verification found to need more than one needs that many at least. */
+function withPolicy<V extends { approvals: number }>(verified: V, policy: number): V {
+  return { ...verified, approvals: verified.approvals > 1 ? Math.max(verified.approvals, policy) : policy }
 }
 
 /** Loaded only when it is wanted: verdaccio is most of the start. */

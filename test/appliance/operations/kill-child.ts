@@ -50,9 +50,8 @@ async function importBundle(): Promise<void> {
     const record = imports.get(id)
     if (record.error !== null) throw new TypeError(`import: ${record.error.code} ${record.error.message}`)
     if (operations.get(id)?.waitingOn === 'proceed') await imports.proceed(id, 'olga')
-    if (record.state === 'awaiting-approval' && record.approvals.length === 0) await imports.approve(id, 'paul')
-    // A kill between the approval and its signal leaves the approval without one; the approver presses again.
-    else if (operations.get(id)?.waitingOn === 'approval' && record.state === 'awaiting-approval') await imports.approve(id, 'paul')
+    // A kill between the approval and its signal leaves an approval that nobody heard of; the approver presses again.
+    if (operations.get(id)?.waitingOn === 'approval') await imports.approve(id, 'paul')
     return operations.get(id)?.state === 'succeeded'
   })
 }
@@ -80,7 +79,7 @@ async function factsOf({ services, desired }: Appliance) {
   const receipt = JSON.parse(services.imports.receipt(record?.id ?? '').receipt) as { inventoryDigest: string; sequence: number; generation: number }
   const view = services.catalogue.current()
   const { pools: desiredPools, connections, policy, siteId, trust } = desired.read()
-  const revisions = (list: readonly Revision[]) => list.map(({ at: _, operation: __, ...rest }) => rest)
+  const revisions = (list: readonly Revision[]) => list.map(revision => ({ ...revision, at: null, operation: null }))
   const told = services.events.list().filter(({ operation, subject }) => operation !== null && !subject.startsWith('node:'))
   return {
     generation: view.generation,

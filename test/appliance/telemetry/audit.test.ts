@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmdirSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { makeKey, parsePublicKey, secretKeySigner, verifyDetached, type PublicKey } from '../../../bundles/openpgp/index.ts'
@@ -112,3 +114,40 @@ await t.test('the chain goes on after a restart, and heads are signed without be
   t.match(await verifyAudit(lines, { verifySignature }), { records: 2 })
   t.same(again.list({ after: 1 }).map(record => record.subject), ['pool:p2'])
 })
+
+await t.test('on a full disk the reserve carries the record; when that is used up, the action is refused', { skip: process.getuid?.() === 0 ? false : 'mounts need root' }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'drydock-audit-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'drydock-test', folder])
+  t.teardown(() => {
+    execFileSync('umount', [folder])
+    rmdirSync(folder)
+  })
+  const reserve = openReserve(join(folder, 'reserve'), 128 * 1024)
+  await reserve.hold()
+  const database = openHistory(join(folder, 'h.sqlite'))
+  t.teardown(() => database.close())
+  const audit = openAuditLog({ database, clock: wallClock, log: silentLog, reserve, signer, applianceId: 'a', headFile: join(t.testdir(), 'head.json') })
+  audit.record(entry(1))
+  fill(join(folder, 'filler'))
+  let written = 1
+  t.throws(() => {
+    for (; written < 5000; written++) audit.record(entry(written + 1))
+  }, { code: 'DD-STATE-010' })
+  t.equal(statSync(join(folder, 'reserve')).size, 0, 'the reserve was given')
+  t.ok(written > 20, `${written} records were written on the full disk`)
+  t.equal(audit.list({ limit: 10_000 }).length, written)
+  await audit.close()
+})
+
+/** Writes until the kernel says no, the last bytes one by one. */
+function fill(path: string): void {
+  for (let size = 64 * 1024; size >= 1; size = Math.floor(size / 2)) {
+    for (;;) {
+      try {
+        writeFileSync(path, Buffer.alloc(size), { flag: 'a' })
+      } catch {
+        break
+      }
+    }
+  }
+}
