@@ -16,7 +16,7 @@ import { limitTo } from './limiter.ts'
 import { readImage } from './read-image.ts'
 import { specDigest } from './spec-digest.ts'
 import {
-  cachedLayer, closeWorkshop, compileRole, freshFolder, gatherRole, installBase, installLast, openBasePack, openRolePack, packBoot, packLayer, roleFolder, unpackLayer, type Workshop,
+  cachedLayer, closeWorkshop, compileRole, dropFolders, freshFolder, gatherRole, installBase, installLast, openBasePack, openRolePack, packBoot, packLayer, roleFolder, unpackLayer, type Workshop,
 } from './workshop.ts'
 
 export type BakeInput = {
@@ -78,6 +78,7 @@ async function bakeIn(workshop: Workshop, spec: Digest, report: (progress: Progr
   step('base')
   const made = await makeLayers(workshop, keys, { suite: basePack.suite, requires, step })
   step('disk')
+  await dropFolders(workshop)
   const layers: NamedLayer[] = [
     { name: 'base', key: keys.base, packed: made.base },
     ...lock.roles.map((role, index) => ({ name: `${role.role}-${role.version}`, key: keys.roles[index]!, packed: made.roles[index]! })),

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { chmod, copyFile, open, rename, writeFile } from 'node:fs/promises'
+import { chmod, copyFile, open, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { digestOfHash, hexOf, parseDigest, type Digest } from '../core/digest.ts'
@@ -32,7 +32,7 @@ export async function assembleImage(workshop: Workshop, { spec, layers, boot }: 
   const { lock, imagesDir } = workshop
   const folder = await makeScratch(workshop, 'image')
   const commandLine = commandLineOf(layers.map(layer => layer.packed))
-  for (const file of ['vmlinuz', 'initrd']) await copyFile(join(cacheFolder(imagesDir, boot.key), file), join(folder, file))
+  await copyBoot(workshop, boot, folder)
   const bootImage = await makeBootPartition(workshop, { commandLine, boot })
 
   const seed = canonicalJson({ boot: boot.packed, commandLine })
@@ -51,10 +51,7 @@ export async function assembleImage(workshop: Workshop, { spec, layers, boot }: 
       const source = layer === undefined ? bootImage.path : join(cacheFolder(imagesDir, layer.key), 'image')
       const digest = await copyInto(disk, source, partition.size, workshop.signal)
       at = partition.offset + partition.size
-      if (layer !== undefined && digest !== layer.packed.digest) {
-        await dropCached(imagesDir, layer.key)
-        throw new DrydockError('DD-IMAGE-011', `expected the kept layer ${layer.name} to be ${layer.packed.digest}, found ${digest}`, 'it was thrown away; apply again, and it is made anew')
-      }
+      if (layer !== undefined && digest !== layer.packed.digest) await throwAway(imagesDir, layer.key, `layer ${layer.name}`, digest)
     }
     await writeZeros(disk, size - tail.length - at)
     await disk.write(tail)
@@ -86,9 +83,25 @@ export async function assembleImage(workshop: Workshop, { spec, layers, boot }: 
   }
 }
 
+const BOOT_FILES = ['vmlinuz', 'initrd'] as const
+
+/** For direct boot, the same bytes as in the boot partition. */
+async function copyBoot(workshop: Workshop, { key, packed }: Parts['boot'], folder: string): Promise<void> {
+  for (const file of BOOT_FILES) {
+    const digest = await writeDurably(join(folder, file), await readFile(join(cacheFolder(workshop.imagesDir, key), file)), { mode: 0o444 })
+    if (digest !== (file === 'vmlinuz' ? packed.kernel : packed.initrd)) await throwAway(workshop.imagesDir, key, file, digest)
+  }
+}
+
+/** @throws DD-IMAGE-011, always. */
+async function throwAway(imagesDir: string, key: Digest, name: string, found: string): Promise<never> {
+  await dropCached(imagesDir, key)
+  throw new DrydockError('DD-IMAGE-011', `expected the kept ${name} to have its digest, found ${found}`, 'it was thrown away; apply again, and it is made anew')
+}
+
 async function makeBootPartition(workshop: Workshop, { commandLine, boot }: { commandLine: string; boot: Parts['boot'] }): Promise<{ path: string; size: number }> {
   const folder = await makeScratch(workshop, 'esp')
-  for (const file of ['vmlinuz', 'initrd']) await copyFile(join(cacheFolder(workshop.imagesDir, boot.key), file), join(folder, file))
+  for (const file of BOOT_FILES) await copyFile(join(cacheFolder(workshop.imagesDir, boot.key), file), join(folder, file))
   await writeFile(join(folder, 'cmdline'), `${commandLine}\n`)
   const path = join(folder, 'image')
   const id = hexOf(parseDigest(boot.packed.initrd)).slice(0, 8)

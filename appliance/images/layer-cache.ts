@@ -1,10 +1,9 @@
-import { mkdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { mkdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import Type from 'typebox'
 import { checkShape } from '../../bundles/format/check.ts'
 import { DigestText } from '../../bundles/format/item.ts'
 import { hexOf, type Digest } from '../core/digest.ts'
-import { syncFolder, writeDurably } from '../core/durable-file.ts'
 import { isErrno } from '../core/error.ts'
 
 const strict = { additionalProperties: false } as const
@@ -24,7 +23,9 @@ export type PackedBoot = Type.Static<typeof PackedBoot>
  *     images/layers/<hex of the key>/layer.json    what it is; written last, so a folder without it does not count
  *                                    image         (layers) squashfs and verity tree
  *                                    vmlinuz initrd (boot)
- * A key is the digest of everything that decides the bytes; nothing here ever changes, anything may be deleted.
+ * A key is the digest of everything that decides the bytes; nothing here ever changes, anything may be deleted. Nothing here is synced either:
+ * a layer is hashed each time it goes into an image, and one that a power cut has torn is thrown away and made again. (A sync here would write
+ * out the whole work folder, which is about to be deleted.)
  */
 export async function findCached<S extends typeof PackedLayer | typeof PackedBoot>(schema: S, imagesDir: string, key: Digest): Promise<Type.Static<S> | undefined> {
   try {
@@ -38,7 +39,7 @@ export async function findCached<S extends typeof PackedLayer | typeof PackedBoo
 
 /** Takes over a folder made beside the cache (same file system). A second maker of the same key leaves the first one's. */
 export async function keepCached(imagesDir: string, key: Digest, folder: string, facts: PackedLayer | PackedBoot): Promise<void> {
-  await writeDurably(join(folder, 'layer.json'), `${JSON.stringify(facts)}\n`, { mode: 0o444 })
+  await writeFile(join(folder, 'layer.json'), `${JSON.stringify(facts)}\n`)
   const target = cacheFolder(imagesDir, key)
   await mkdir(join(imagesDir, 'layers'), { recursive: true, mode: 0o755 })
   try {
@@ -49,7 +50,6 @@ export async function keepCached(imagesDir: string, key: Digest, folder: string,
     await rm(target, { recursive: true, force: true })
     await rename(folder, target)
   }
-  await syncFolder(join(imagesDir, 'layers'))
 }
 
 export async function dropCached(imagesDir: string, key: Digest): Promise<void> {

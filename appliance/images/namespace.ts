@@ -1,4 +1,3 @@
-import { mkdir, rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { DrydockError } from '../core/error.ts'
 import { programEnvironment, runProgram } from '../core/run-program.ts'
@@ -28,15 +27,9 @@ export async function runOwnStep(step: string, args: readonly string[], namespac
   return await inside([process.execPath, '--disable-warning=ExperimentalWarning', script, ...args], `step ${step}`, namespace)
 }
 
-/** Removes a folder whose files may belong to subordinate ids. */
-export async function removeInside(path: string, signal: AbortSignal): Promise<void> {
-  await inside(['rm', '-rf', '--one-file-system', '--', path], 'clean-up', { folder: '/', sourceDateEpoch: 0, signal })
-  await rm(path, { recursive: true, force: true })
-}
-
-export async function makeFolder(path: string): Promise<string> {
-  await mkdir(path, { recursive: true, mode: 0o755 })
-  return path
+/** Removes folders whose files may belong to subordinate ids. One that is not there is no error. */
+export async function removeInside(paths: readonly string[], signal: AbortSignal): Promise<void> {
+  await inside(['rm', '-rf', '--one-file-system', '--', ...paths], 'clean-up', { folder: '/', sourceDateEpoch: 0, signal })
 }
 
 async function inside(command: readonly string[], what: string, { folder, sourceDateEpoch, signal }: Namespace): Promise<string> {

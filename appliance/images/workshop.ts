@@ -85,7 +85,6 @@ export async function packLayer(workshop: Workshop, folder: string, key: Digest)
   const image = join(target, 'image')
   const [verityRoot, blocks] = (await runStep('pack', [folder, image], workshop)).trim().split(' ') as [string, string]
   const layer = checkShape(PackedLayer, { ...(await digestOfFile(image)), verityRoot, dataBlocks: Number(blocks) }, `layer ${folder}`)
-  await syncFile(image)
   await keepCached(workshop.imagesDir, key, target, layer)
   return layer
 }
@@ -104,7 +103,6 @@ export async function packBoot(workshop: Workshop, key: Digest): Promise<PackedB
   const target = await makeScratch(workshop, 'pack')
   await writeFile(join(target, 'initrd'), writeCpio(entries, workshop.sourceDateEpoch))
   await copyFile(join(workshop.folder, gathered, 'vmlinuz'), join(target, 'vmlinuz'))
-  for (const file of ['initrd', 'vmlinuz']) await syncFile(join(target, file))
   const boot = { kernel: (await digestOfFile(join(target, 'vmlinuz'))).digest, initrd: (await digestOfFile(join(target, 'initrd'))).digest }
   await keepCached(workshop.imagesDir, key, target, boot)
   return boot
@@ -119,7 +117,7 @@ export function roleFolder(index: number): string {
 }
 
 export async function closeWorkshop(folder: string): Promise<void> {
-  if (await stat(folder).then(() => true, () => false)) await removeInside(folder, AbortSignal.timeout(CLEAN_UP_MS))
+  if (await stat(folder).then(() => true, () => false)) await removeInside([folder], AbortSignal.timeout(CLEAN_UP_MS))
 }
 
 /** Cleaning up must not be cut short by the cancellation that caused it, nor hang. */
@@ -153,8 +151,10 @@ async function cpioEntries(root: string, folder = root): Promise<CpioEntry[]> {
   return entries
 }
 
-async function syncFile(path: string): Promise<void> {
-  await runProgram('sync', { args: ['--data', path], package: 'coreutils' })
+/** The layers' folders, once they are packed: before the image is synced, so that their bytes need never reach the disk. */
+export async function dropFolders({ folder, lock, signal }: Workshop): Promise<void> {
+  const names = ['base', 'last', 'boot', 'overlay-work', 'repo-base', 'repo-roles', ...lock.roles.map((_, index) => roleFolder(index))]
+  await removeInside(names.map(name => join(folder, name)), signal)
 }
 
 /** A folder of its own inside the work folder; its bytes may be renamed into the images folder. */
