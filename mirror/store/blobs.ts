@@ -98,7 +98,7 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
       } finally {
         await handle.close()
       }
-      throw new DrydockError('DD-CORE-005', `expected the bytes of ${digest} in the blob store, found others`, 'the disk or somebody changed it: import the bundle that brought it again, which puts the right bytes back')
+      throw rotten(digest)
     },
     async open(digest) {
       try {
@@ -110,6 +110,11 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
     },
   }
   return store
+}
+
+/** The bytes under a name are not what the name says. */
+export function rotten(digest: Digest): DrydockError {
+  return new DrydockError('DD-CORE-005', `expected the bytes of ${digest} in the blob store, found others`, 'the disk or somebody changed it: import the bundle that brought it again, which puts the right bytes back')
 }
 
 /**

@@ -1,5 +1,5 @@
-import type { Digest } from '../../appliance/core/digest.ts'
-import type { BlobStore } from './blobs.ts'
+import { digestOfFile, type Digest } from '../../appliance/core/digest.ts'
+import { rotten, type BlobStore } from './blobs.ts'
 import type { Entry } from './format.ts'
 
 /** Bodies up to this many bytes are kept in memory; larger ones always stream from the disk. */
@@ -10,13 +10,15 @@ const KEPT_TOTAL_BYTES = 64 * 1024 * 1024
 export type BodyCache = {
   /** At once, when it is kept. */
   kept(digest: Digest): Buffer | undefined
-  /** Reads a small body whole and keeps it; undefined when it is too large for that. */
+  /** Reads a small body whole and keeps it; undefined when it is too large for that and is to be streamed. @throws DD-CORE-005 for a rotten index */
   load(entry: Entry): Promise<Buffer | undefined>
 }
 
 /** The least recently used goes first. Named by digest, so nothing in it can ever be stale. */
 export function bodyCache(blobs: BlobStore): BodyCache {
   const bodies = new Map<Digest, Buffer>()
+  /** Large indexes of ours whose bytes were compared with their digest since the start. */
+  const checked = new Set<Digest>()
   let total = 0
   return {
     kept(digest) {
@@ -28,9 +30,13 @@ export function bodyCache(blobs: BlobStore): BodyCache {
     },
     async load(entry) {
       const size = blobs.size(entry.digest)
-      if (size !== undefined && size > KEPT_BODY_BYTES && !entry.ours) return undefined
+      if (size !== undefined && size > KEPT_BODY_BYTES) {
+        if (entry.ours && !checked.has(entry.digest)) await check(blobs, entry.digest)
+        checked.add(entry.digest)
+        return undefined
+      }
       const body = entry.ours ? await blobs.read(entry.digest) : await readUnchecked(blobs, entry.digest)
-      if (body.length <= KEPT_BODY_BYTES && !bodies.has(entry.digest)) {
+      if (!bodies.has(entry.digest)) {
         bodies.set(entry.digest, body)
         total += body.length
         for (const [digest, oldest] of bodies) {
@@ -42,6 +48,12 @@ export function bodyCache(blobs: BlobStore): BodyCache {
       return body
     },
   }
+}
+
+/** @throws DD-CORE-005 when the bytes on the disk are no longer what the digest says. */
+async function check(blobs: BlobStore, digest: Digest): Promise<void> {
+  const found = (await digestOfFile(blobs.blobPath(digest))).digest
+  if (found !== digest) throw rotten(digest)
 }
 
 async function readUnchecked(blobs: BlobStore, digest: Digest): Promise<Buffer> {
