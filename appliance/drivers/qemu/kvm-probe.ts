@@ -1,10 +1,11 @@
 import { constants } from 'node:fs'
-import { access, mkdtemp, rm } from 'node:fs/promises'
+import { access, mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { writeDurably } from '../../core/durable-file.ts'
 import { runProgram } from '../../core/run-program.ts'
 import { KVM_PROBE_MILLISECONDS } from './limits.ts'
+import { scratchPath } from './vm-folder.ts'
 
 export type Acceleration = { kind: 'kvm' | 'tcg'; note: string | null }
 
@@ -50,7 +51,8 @@ export async function probeKvm(scratch: string, device = '/dev/kvm'): Promise<Ac
 
 /** Whether the tiny guest reaches its end under this accelerator; exported so that a test can show that it does under TCG. */
 export async function runsGuest(scratch: string, accelerator: 'kvm' | 'tcg'): Promise<boolean> {
-  const folder = await mkdtemp(join(scratch, '.probe-'))
+  const folder = scratchPath(scratch, 'probe')
+  await mkdir(folder, { mode: 0o700 })
   try {
     const bios = join(folder, 'bios')
     await writeDurably(bios, firmware())

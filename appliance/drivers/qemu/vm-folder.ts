@@ -14,10 +14,19 @@ import { VmRecord } from '../vm-record.ts'
  *     console.log     serial console, with console.earlier
  *     qemu.log        what QEMU itself says
  *     qemu.pid qmp.sock
- *   .new-… .gone-…    being made, being removed; whatever is left of these after a crash is nobody's
+ *   .new-… .gone-…    (and .probe-…) being made, being removed; whatever is left of these after a crash is nobody's
  */
+
+/** Part of every scratch name: tells what this process makes from what an earlier one left, whose pid may have been the same. */
+const THIS_RUN = randomBytes(6).toString('hex')
+
+/** A path in vms/ that no VM has and that the next start clears away. */
+export function scratchPath(vmsDir: string, what: 'new' | 'gone' | 'probe'): string {
+  return join(vmsDir, `.${what}-${THIS_RUN}-${randomBytes(6).toString('hex')}`)
+}
+
 export async function makeFolder(vmsDir: string, record: VmRecord): Promise<string> {
-  const making = join(vmsDir, `.new-${randomBytes(8).toString('hex')}`)
+  const making = scratchPath(vmsDir, 'new')
   const folder = join(vmsDir, record.intent.name)
   await mkdir(making, { mode: 0o700 })
   try {
@@ -31,7 +40,7 @@ export async function makeFolder(vmsDir: string, record: VmRecord): Promise<stri
 }
 
 export async function removeFolder(vmsDir: string, name: string): Promise<void> {
-  const going = join(vmsDir, `.gone-${randomBytes(8).toString('hex')}`)
+  const going = scratchPath(vmsDir, 'gone')
   try {
     await rename(join(vmsDir, name), going)
   } catch (failure) {
@@ -42,13 +51,10 @@ export async function removeFolder(vmsDir: string, name: string): Promise<void> 
   await syncFolder(vmsDir)
 }
 
-/** What a killed appliance was making or removing: older than this process. What is younger is being made now, by a driver that this one replaces. */
+/** What a killed appliance was making or removing. What this process is making now, with a driver that is being replaced, stays. */
 export async function clearLeftovers(vmsDir: string): Promise<void> {
-  const startedAt = Date.now() - process.uptime() * 1000
   for (const entry of await readdir(vmsDir)) {
-    if (!/^\.(new|gone|probe)-/.test(entry)) continue
-    const found = await stat(join(vmsDir, entry)).catch(() => null)
-    if (found !== null && found.ctimeMs < startedAt) await rm(join(vmsDir, entry), { recursive: true, force: true })
+    if (/^\.(new|gone|probe)-/.test(entry) && !entry.includes(THIS_RUN)) await rm(join(vmsDir, entry), { recursive: true, force: true })
   }
 }
 
