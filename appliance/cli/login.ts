@@ -13,14 +13,14 @@ const TOKEN_HOURS = 12
 const CA_BYTES = 64 * 1024
 const ASK_MS = 10_000
 
-type LoginOptions = { user: string; caSha256?: string; passwordFile?: string; newPasswordFile?: string }
+type LoginOptions = { user?: string; caSha256?: string; passwordFile?: string; newPasswordFile?: string }
 
 export function register(program: Command): void {
   program
     .command('login')
     .description('Sign in to an appliance and keep a token for this user (0600). The CA is believed only when its fingerprint is the one given, which `drydock init` printed; later logins remember it.')
     .argument('<url>', 'like https://drydock.site-a:8443')
-    .requiredOption('--user <name>', 'who signs in')
+    .option('--user <name>', 'who signs in (default: who did so last time, else admin)')
     .option('--ca-sha256 <hex>', 'SHA-256 of the CA certificate, as `drydock init` printed it')
     .option('--password-file <file>', 'read the password from a file (else DRYDOCK_PASSWORD, else it is asked for)')
     .option('--new-password-file <file>', 'where a one-time password must be changed: the new one (else DRYDOCK_NEW_PASSWORD, else it is asked for)')
@@ -42,8 +42,9 @@ async function login(address: string, options: LoginOptions, command: Command): 
   const output = outputOf(command)
   const url = normalUrl(address)
   const ca = await trustedCa(url, options.caSha256)
-  const password = await passwordFrom({ file: options.passwordFile, variable: 'DRYDOCK_PASSWORD', prompt: `password of ${options.user}` })
-  const session = await answerOf(clientFor({ url, ca }).POST('/api/v1/session', { body: { user: options.user, password } }))
+  const user = options.user ?? (await knownAppliance(url))?.user ?? 'admin'
+  const password = await passwordFrom({ file: options.passwordFile, variable: 'DRYDOCK_PASSWORD', prompt: `password of ${user}` })
+  const session = await answerOf(clientFor({ url, ca }).POST('/api/v1/session', { body: { user, password } }))
   const client = clientFor({ url, ca, token: session.token })
   if (session.mustChangePassword) {
     output.note('this password was made for one use; choose one of your own')
