@@ -6,9 +6,12 @@ import { programEnvironment, runProgram } from '../../../appliance/core/run-prog
 import type { Item, ItemBlob } from '../../../bundles/format/item.ts'
 import type { TestMirror } from './server.ts'
 
+/** Where made content goes. */
+export type Shelf = Pick<TestMirror, 'folder' | 'store' | 'adopt'>
+
 /** Small real packages, each made by its own ecosystem's tool, as items that are in the store. */
 
-export async function npmPackage(mirror: TestMirror, name: string, version: string, fields: Record<string, unknown> = {}): Promise<Item> {
+export async function npmPackage(mirror: Shelf, name: string, version: string, fields: Record<string, unknown> = {}): Promise<Item> {
   const folder = join(mirror.folder, 'npm-src', `${name.replace('/', '+')}-${version}`)
   mkdirSync(folder, { recursive: true })
   const manifest = { name, version, main: 'index.js', ...fields }
@@ -23,7 +26,7 @@ export async function npmPackage(mirror: TestMirror, name: string, version: stri
 }
 
 /** The same item with a tarball of other entries: [path, text], in this order, through the system's tar. */
-export async function withTarball(mirror: TestMirror, item: Item, entries: readonly (readonly [string, string])[]): Promise<Item> {
+export async function withTarball(mirror: Shelf, item: Item, entries: readonly (readonly [string, string])[]): Promise<Item> {
   const folder = mkdtempSync(join(mirror.folder, 'tarball-'))
   for (const [n, [path, text]] of entries.entries()) {
     writeFileSync(join(folder, 'content'), text)
@@ -55,7 +58,7 @@ print(metadata, end='')
 `
 
 /** @param options.tamper Python that makes it a bad wheel: it may change `files` and `metadata`, set `lie` (wrong hashes) or `unlisted` files. */
-export async function wheel(mirror: TestMirror, name: string, version: string, options: { requires?: string; tag?: string; tamper?: string } = {}): Promise<Item> {
+export async function wheel(mirror: Shelf, name: string, version: string, options: { requires?: string; tag?: string; tamper?: string } = {}): Promise<Item> {
   const tag = options.tag ?? 'py3-none-any'
   const filename = `${name}-${version}-${tag}.whl`
   const folder = mkdtempSync(join(mirror.folder, 'wheel-'))
@@ -66,7 +69,7 @@ export async function wheel(mirror: TestMirror, name: string, version: string, o
   return { kind: 'pypi', name: name.replaceAll('_', '-').toLowerCase(), version, metadata: { files: [{ filename, requiresPython: '>=3.8', metadata: `${filename}.metadata` }] }, blobs, source: `pkg:pypi/${name}@${version}` }
 }
 
-export async function deb(mirror: TestMirror, name: string, version: string, options: { architecture?: string; depends?: string; suite?: string; component?: string; indexed?: string } = {}): Promise<Item> {
+export async function deb(mirror: Shelf, name: string, version: string, options: { architecture?: string; depends?: string; suite?: string; component?: string; indexed?: string } = {}): Promise<Item> {
   const { architecture = 'amd64', suite = 'bookworm', component = 'main' } = options
   const indexed = options.indexed ?? (architecture === 'all' ? 'amd64' : architecture)
   const folder = join(mirror.folder, 'debs', `${name}_${version.replace(':', '+')}_${architecture}`)
@@ -83,7 +86,7 @@ export async function deb(mirror: TestMirror, name: string, version: string, opt
 
 const MANIFEST = 'application/vnd.oci.image.manifest.v1+json'
 
-export async function ociImage(mirror: TestMirror, name: string, tag: string, text: string, options: { subject?: string; layerBytes?: Buffer } = {}): Promise<Item> {
+export async function ociImage(mirror: Shelf, name: string, tag: string, text: string, options: { subject?: string; layerBytes?: Buffer } = {}): Promise<Item> {
   const folder = join(mirror.folder, 'oci', `${name.replaceAll('/', '+')}-${tag}`)
   mkdirSync(join(folder, 'root'), { recursive: true })
   writeFileSync(join(folder, 'root/hello'), options.layerBytes ?? text)
@@ -97,7 +100,7 @@ export async function ociImage(mirror: TestMirror, name: string, tag: string, te
   return { kind: 'oci', name, version: tag, metadata: { mediaType: MANIFEST, digest: manifest.digest }, blobs: [{ name: 'manifest', ...manifest }, { name: 'config', ...config }, { name: 'layer-0', ...layer }], source: `pkg:oci/${name}@${manifest.digest}` }
 }
 
-export async function file(mirror: TestMirror, path: string, bytes: Buffer | string, version = digestOf(bytes).slice(7, 23)): Promise<Item> {
+export async function file(mirror: Shelf, path: string, bytes: Buffer | string, version = digestOf(bytes).slice(7, 23)): Promise<Item> {
   const digest = await mirror.store.blobs.put(bytes)
   return { kind: 'file', name: path, version, metadata: { path }, blobs: [{ name: path.split('/').at(-1)!, digest, size: Buffer.byteLength(bytes) }], source: `pkg:generic/${path}@${version}` }
 }
