@@ -1,6 +1,7 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { writeDurably } from '../../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 
@@ -94,7 +95,7 @@ export async function packageWants(specs: readonly string[], platforms: readonly
     const all: NpmWant[] = []
     for (const spec of specs) {
       // One at a time: two ranges of one name are a wish, not a conflict.
-      await writeFile(join(folder, 'package.json'), '{ "private": true }')
+      await writeDurably(join(folder, 'package.json'), '{ "private": true }')
       await rm(join(folder, 'package-lock.json'), { force: true })
       await npmInstall(spec, folder, environment, signal)
       const name = spec.replace(/(?<=.)@.*$/, '')

@@ -1,7 +1,8 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import Type from 'typebox'
+import { writeDurably } from '../../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { checkShape } from '../../format/check.ts'
@@ -28,11 +29,11 @@ const Report = Type.Object({
 export async function findPip(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Pip> {
   const ours = { ...environment, PIP_FIND_LINKS: '', PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1' }
   for (const python of ['/usr/bin/python3', 'python3', 'python']) {
-    const version = await runProgram(python, { args: ['-m', 'pip', '--version'], env: ours, signal, accept: [0, 1] }).catch((failure: unknown) => {
+    const version = await runProgram(python, { args: ['-c', 'import pip; print(pip.__version__)'], env: ours, signal, accept: [0, 1] }).catch((failure: unknown) => {
       if (failure instanceof DrydockError && failure.code === 'DD-CORE-008') return undefined
       throw failure
     })
-    const [, major = '0', minor = '0'] = /^pip (\d+)\.(\d+)/.exec(version?.stdout.toString('utf8') ?? '') ?? []
+    const [, major = '0', minor = '0'] = /^(\d+)\.(\d+)/.exec(version?.stdout.toString('utf8') ?? '') ?? []
     if (Number(major) > 22 || (Number(major) === 22 && Number(minor) >= 2)) return { python, environment: ours, http: await httpSettings(python, ours, signal) }
   }
   throw new DrydockError('DD-COLLECT-015', 'expected a Python with pip 22.2 or newer, found none', 'install it: apt-get install python3-pip')
@@ -78,7 +79,7 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
   try {
     const report = join(folder, 'report.json')
     const requirements = 'file' in input ? input.file : join(folder, 'requirements.txt')
-    if ('lines' in input) await writeFile(requirements, `${input.lines.join('\n')}\n`)
+    if ('lines' in input) await writeDurably(requirements, `${input.lines.join('\n')}\n`)
     const { stdout, stderr, code } = await runProgram(pip.python, {
       args: [
         '-m', 'pip', 'install', '--no-color', '--progress-bar', 'off', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python,
