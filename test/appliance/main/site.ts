@@ -51,12 +51,12 @@ export async function initSite(site: Site): Promise<Awaited<ReturnType<typeof in
   return await init({ config: site.config, admin: 'admin', clock: wallClock, trust: { file: site.trustFile, sha256: hexOf(digestOf(readFileSync(site.trustFile))) }, reserveBytes: TEST_RESERVE })
 }
 
-/** The same appliance a second time, elsewhere; the two never run at once in one test. */
-export function copySite(site: Site, folder: string): Site {
+/** The same appliance a second time, elsewhere: under the same public address, behind ports of its own. */
+export async function copySite(site: Site, folder: string): Promise<Site> {
   cpSync(site.folder, folder, { recursive: true })
   const moved = (path: string): string => path.replace(site.folder, folder)
-  const { dataDir, marksDir, mediaRoots } = site.config
-  return { ...site, folder, trustFile: moved(site.trustFile), config: { ...site.config, dataDir: moved(dataDir), marksDir: moved(marksDir), mediaRoots: mediaRoots.map(moved) } }
+  const { dataDir, marksDir, mediaRoots, publicUrl } = site.config
+  return { ...site, folder, trustFile: moved(site.trustFile), config: { ...(await configIn(folder)), publicUrl, dataDir: moved(dataDir), marksDir: moved(marksDir), mediaRoots: mediaRoots.map(moved) } }
 }
 
 /** With a bake and a resolve that take milliseconds, without verdaccio, and a loop that looks often. */

@@ -86,7 +86,7 @@ await initSite(original)
 const bundle = await bringBundle(original)
 const taskOf = (site: Site, ci: SimCiProcess, targets: string[]): Task => ({ config: site.config, bundle: bundle.replace(original.folder, site.folder), ciUrl: ci.url, ciToken: ADMIN_TOKEN, targets })
 
-const reference = await withCi('reference', async ci => await live(taskOf(copySite(original, join(folder, 'reference')), ci, [])))
+const reference = await withCi('reference', async ci => await live(taskOf(await copySite(original, join(folder, 'reference')), ci, [])))
 
 await t.test('an import and three rollouts that nobody kills write every kind of record', async t => {
   t.same(KINDS.filter(kind => !reference.seen.some(instant => instant.endsWith(` of ${kind}`))), [])
@@ -101,20 +101,24 @@ for (const seed of SEEDS) {
     const others = instants.filter(instant => !around.includes(instant)).map(instant => ({ instant, lot: next() })).toSorted((a, b) => a.lot - b.lot)
     const wanted = [...around, ...others.slice(0, MORE_KILLS).map(({ instant }) => instant)]
     const left = new Set(wanted)
-    const site = copySite(original, join(folder, `seed-${seed}`))
-    const facts = await withCi(`seed-${seed}`, async ci => {
-      for (;;) {
-        const { killedAt, facts } = await live(taskOf(site, ci, [...left]))
-        if (killedAt === null) return facts
-        left.delete(killedAt)
-        t.comment(`killed ${killedAt}`)
-      }
-    })
+    // Two appliances side by side, each killed at every other instant.
+    const ends = await Promise.all([0, 1].map(async half => {
+      const mine = new Set(wanted.filter((_instant, index) => index % 2 === half))
+      const site = await copySite(original, join(folder, `seed-${seed}-${half}`))
+      return await withCi(`seed-${seed}-${half}`, async ci => {
+        for (;;) {
+          const { killedAt, facts } = await live(taskOf(site, ci, [...mine]))
+          if (killedAt === null) return facts
+          mine.delete(killedAt)
+          left.delete(killedAt)
+          t.comment(`killed ${killedAt}`)
+        }
+      })
+    }))
     t.same([...left], [], 'every instant was hit')
     const kills = wanted.length - left.size
     t.ok(kills >= 50, `${kills} kills`)
     t.same(KINDS.filter(kind => !wanted.some(instant => instant.endsWith(` of ${kind}`) && !left.has(instant))), [], 'of every kind of record')
-    t.same(facts, reference.facts, 'inventory, locks, images, desired state and all that was told are those of the run that was not killed')
-    rmSync(site.folder, { recursive: true, force: true })
+    for (const facts of ends) t.same(facts, reference.facts, 'inventory, locks, images, desired state and all that was told are those of the run that was not killed')
   })
 }
