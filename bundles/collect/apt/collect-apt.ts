@@ -45,7 +45,7 @@ export async function collectApt(wants: AptWants, collecting: Collecting): Promi
   const debs = [...chosen.values()]
   meter.planned(debs.length)
   await fetchMissing(apt, debs, collecting)
-  return { items: debs.map(itemOf), newest: releases.map(release => release.date).toSorted((a, b) => b.getTime() - a.getTime())[0] }
+  return { items: debs.map(itemOf), newest: releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime())).toSorted((a, b) => b.getTime() - a.getTime())[0] }
 }
 
 async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {

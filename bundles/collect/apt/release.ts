@@ -9,7 +9,7 @@ import { aptEnvironment, type TrustedSource } from './private-apt.ts'
 /** One suite whose InRelease was verified here, beside apt's own check. */
 export type VerifiedRelease = {
   suite: string
-  /** Seconds of the Release's `Date`. */
+  /** The `Date` of the Release; invalid when it has none. */
   date: Date
   /** Primary fingerprints of the good signatures, sorted. */
   signedBy: string
