@@ -12,6 +12,7 @@ import { mebibytesOf, rolloutPolicy } from './rollout-policy.ts'
  * @throws DD-POOL-101 not ours · 102 not idle · 103 too many · 104 too few ready · 105 contradiction
  */
 export function check(plan: Plan, input: PlanInput): void {
+  if (plan.steps.length === 0) return
   const world = facts(input)
   oneStepPerNode(plan)
   for (const step of plan.steps) {

@@ -24,7 +24,7 @@ type Agent = { agentId: string; quiesced: boolean; polledAt: number; job: string
 
 export type World = ReturnType<typeof createWorld>
 
-export function createWorld(options: { racks?: string[]; memoryMiB?: number; random?: () => number; bootMs?: number } = {}) {
+export function createWorld(options: { racks?: string[]; memoryMiB?: number; random?: () => number; bootMs?: number; registry?: NodeRegistry } = {}) {
   const random = options.random ?? (() => 0.5)
   let now = Date.UTC(2026, 10, 20, 9, 42, 0)
   const clock = { now: () => new Date(now) }
@@ -33,7 +33,7 @@ export function createWorld(options: { racks?: string[]; memoryMiB?: number; ran
   const images = new Map<Digest, { manifest: ImageManifest; kind: GuestKind }>()
   const enrolments = new Map<string, CiEnrolment>()
   const events: NewEvent[] = []
-  const registry = memoryRegistry()
+  const registry = options.registry ?? memoryRegistry()
   const pools = new Map<string, PoolRecord>()
   const faults = { ci: false, falseIdle: false, lateIdleMs: 0, jobsPerMinute: 0, jobMs: 60_000 }
   const sins = { killedWhileBusy: [] as string[], foreignTouched: [] as string[] }
