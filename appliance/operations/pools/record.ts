@@ -7,7 +7,7 @@ export function poolOf(desired: Desired, name: string): PoolRecord {
   const pool = Object.hasOwn(desired.pools, name) ? desired.pools[name] : undefined
   if (pool === undefined) {
     const known = Object.keys(desired.pools)
-    throw new DrydockError('DD-POOL-001', `expected a pool of this appliance (${known.join(', ') || 'there is none'}), found ${JSON.stringify(name)}`, 'list them: drydock pool status')
+    throw new DrydockError('DD-POOL-001', `expected a pool of this appliance (${known.join(', ') || 'there is none'}), found ${JSON.stringify(name)}`, 'list them: drydock pool list')
   }
   return pool
 }
