@@ -34,8 +34,8 @@ export function commandLine(record: VmRecord, machine: QemuMachine): string[] {
     ['-m', `${hardware.memoryMiB}M`],
     ['-nodefaults', '-no-user-config', '-no-reboot'],
     ['-display', 'none'],
-    // The holes' helpers are spawned, in sessions of their own (setsid is among the privileged calls); no_new_privs holds for them too.
-    ['-sandbox', 'on,obsolete=deny,elevateprivileges=children,spawn=allow,resourcecontrol=deny'],
+    // elevateprivileges stays allowed: denying it forbids setsid, with which libslirp starts the holes' helpers. Loading the filter sets no_new_privs, which they inherit.
+    ['-sandbox', 'on,obsolete=deny,elevateprivileges=allow,spawn=allow,resourcecontrol=deny'],
     ['-kernel', `${machine.image.folder}/vmlinuz`],
     ['-initrd', `${machine.image.folder}/initrd`],
     ['-append', machine.image.commandLine],
