@@ -62,7 +62,8 @@ export function register(program: Command): void {
     .action(async (id: string, _options: unknown, command: Command) => {
       const appliance = await openAppliance()
       const operation = await answerOf(appliance.client.POST('/api/v1/imports/{id}/resume', { params: { path: { id } } }))
-      await goOn(appliance, await recordOf(appliance, operation.id), outputOf(command), null)
+      const before = await answerOf(appliance.client.GET('/api/v1/imports/{id}', { params: { path: { id } } }))
+      await goOn(appliance, { ...before, operation: operation.id }, outputOf(command), null)
     })
   noun
     .command('show')
@@ -112,7 +113,7 @@ async function run(path: string, options: { yes?: boolean; onAppliance?: boolean
 /** Follows the import until it waits for something else, or is done. */
 async function goOn(appliance: Appliance, record: ImportRecord, output: Output, behind: string | null): Promise<void> {
   const operation = await followOperation(appliance, record.operation, output, one => one.state === 'waiting' && one.waitingOn !== behind)
-  const now = await recordOf(appliance, record.operation)
+  const now = await answerOf(appliance.client.GET('/api/v1/imports/{id}', { params: { path: { id: record.id } } }))
   if (operation.state === 'waiting') {
     if (operation.waitingOn === 'quarantine') for (const line of preflightLines(now)) output.line(line)
     return sayWhatItWaitsFor(now, operation.waitingOn, output)

@@ -13,11 +13,12 @@ const TELL_EVERY_MS = 200
 /** Streams a bundle to the appliance, whose user cannot read ours. The file is read once. @returns the import's operation */
 export async function uploadBundle(appliance: Appliance, path: string, output: Output): Promise<Schema<'Operation'>> {
   const file = await openBundle(path)
+  const stop = new AbortController()
   try {
     const { size } = await file.stat()
     const { promise: answered, resolve, reject } = Promise.withResolvers<Schema<'Operation'>>()
     const call = request(`${appliance.url}/api/v1/imports`, {
-      method: 'POST', ca: appliance.ca, agent: false,
+      method: 'POST', ca: appliance.ca, agent: false, signal: stop.signal,
       headers: {
         authorization: `Bearer ${appliance.token}`, 'content-type': 'application/octet-stream', 'content-length': size,
         'x-file-name': encodeURIComponent(basename(path)), 'idempotency-key': crypto.randomUUID(),
@@ -41,6 +42,8 @@ export async function uploadBundle(appliance: Appliance, path: string, output: O
     throw unreachable(appliance.url, failure)
   } finally {
     output.done()
+    // A refusal ends the sending too.
+    stop.abort()
     await file.close()
   }
 }

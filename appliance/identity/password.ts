@@ -7,6 +7,8 @@ const KEY_BYTES = 32
 const MAX_MEMORY = 64 * 1024 * 1024
 /** Passwords that are hashed at the same time; the rest wait their turn, so that sign-ins cannot take the machine's memory. */
 const AT_ONCE = 2
+/** Those that may wait for it; more are turned away. */
+const QUEUE = 64
 
 export const PASSWORD_MIN = 12
 /** A longer one costs the appliance time to hash and the person nothing in safety. */
@@ -56,6 +58,7 @@ let running = 0
 const waiting: (() => void)[] = []
 
 async function derive(password: string, salt: Buffer, cost: typeof COST): Promise<Buffer> {
+  if (waiting.length >= QUEUE) throw new DrydockError('DD-IDENT-002', `expected at most ${QUEUE} people signing in at once, found more`, 'wait 10 s and try again')
   if (running >= AT_ONCE) await new Promise<void>(resolve => waiting.push(resolve))
   running++
   try {

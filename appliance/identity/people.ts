@@ -55,13 +55,8 @@ export function openIdentity({ store, clock }: { store: UserStore; clock: Clock 
 
   return {
     async signIn(name, password, from) {
-      throttle.check(name, from)
-      try {
-        await checkPassword(name, password)
-      } catch (failure) {
-        throttle.failed(name, from)
-        throw failure
-      }
+      throttle.attempt(name, from)
+      await checkPassword(name, password)
       throttle.succeeded(name, from)
       const credential = sessions.start(name)
       const principal = sessionPrincipal(credential, true)

@@ -24,28 +24,28 @@ export class Throttle {
     this.#clock = clock
   }
 
-  /** @throws DD-IDENT-002 while this name or this address has to wait. Costs nothing, so it comes before the hash. */
-  check(name: string, address: string): void {
+  /**
+   * Counts an attempt as wrong before its password is looked at, so that many at once are not all let through; `succeeded` takes it back.
+   * @throws DD-IDENT-002 while this name or this address has to wait. Costs nothing, so it comes before the hash.
+   */
+  attempt(name: string, address: string): void {
     const wait = Math.max(this.#wait(`${address} ${name}`, FREE.name), this.#wait(address, FREE.address))
     if (wait > 0) throw new DrydockError('DD-IDENT-002', `expected fewer wrong passwords in a row, found too many for ${JSON.stringify(name)} or from ${address}`, `wait ${Math.ceil(wait / 1000)} s and try again`)
-  }
-
-  failed(name: string, address: string): void {
-    for (const key of [`${address} ${name}`, address]) {
-      const failures = (this.#fresh(key)?.failures ?? 0) + 1
-      this.#rows.delete(key)
-      this.#rows.set(key, { failures, at: this.#clock.now().getTime() })
-      this.#forgetOldest()
-    }
-  }
-
-  #forgetOldest(): void {
-    const oldest = this.#rows.keys().next().value
-    if (this.#rows.size > ROWS && oldest !== undefined) this.#rows.delete(oldest)
+    for (const key of [`${address} ${name}`, address]) this.#put(key, (this.#fresh(key)?.failures ?? 0) + 1)
   }
 
   succeeded(name: string, address: string): void {
     this.#rows.delete(`${address} ${name}`)
+    const row = this.#rows.get(address)
+    if (row !== undefined) row.failures = Math.max(0, row.failures - 1)
+  }
+
+  /** Behind all others, so that the first row is always the oldest. */
+  #put(key: string, failures: number): void {
+    this.#rows.delete(key)
+    this.#rows.set(key, { failures, at: this.#clock.now().getTime() })
+    const oldest = this.#rows.keys().next().value
+    if (this.#rows.size > ROWS && oldest !== undefined) this.#rows.delete(oldest)
   }
 
   #fresh(key: string): Row | undefined {

@@ -1,5 +1,5 @@
 import t, { type Test } from 'tap'
-import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { openTestAppliance, PASSWORD } from '../api/appliance.ts'
 import { runDrydock, type Run } from './run-drydock.ts'
@@ -64,6 +64,15 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   const yes = await as('operator', 'import', 'run', bundle, '--yes')
   t.match(yes, { code: 4, out: /waits for an approver other than operator: drydock import approve 8/ })
   t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none/ })
+})
+
+await step('who may not bring a bundle is told before it has been sent', async t => {
+  const large = join(folder, 'large.drydock')
+  writeFileSync(large, '')
+  truncateSync(large, 1024 ** 3)
+  const run = await as('viewer', 'import', 'run', large)
+  t.match(run, { code: 3, err: /expected the role operator, found viewer/ })
+  t.notMatch(run.err, '1.0 GiB of 1.0 GiB')
 })
 
 await step('the one who brought it cannot approve it, another can, and the receipt is written out', async t => {

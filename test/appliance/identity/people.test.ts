@@ -80,6 +80,13 @@ await t.test('guessing is slowed down by name and address; a stranger elsewhere 
   await t.rejects(identity.signIn('somebody-new', 'wrong', 'evil'), { code: 'DD-IDENT-002' }, 'many names from one address')
 })
 
+await t.test('many guesses at the same moment are no way around it', async t => {
+  const identity = openIdentity({ store: openStore(), clock })
+  const codes = await Promise.all(Array.from({ length: 40 }, async () => (await refusal(identity.signIn('vera', 'wrong', 'evil')))?.code))
+  t.equal(codes.filter(code => code === 'DD-IDENT-001').length, 5)
+  t.equal(codes.filter(code => code === 'DD-IDENT-002').length, 35)
+})
+
 await t.test('a user who does not exist is refused in the same words', async t => {
   const identity = openIdentity({ store: openStore(), clock })
   const [known, unknown] = await Promise.all(['vera', '__proto__'].map(name => identity.signIn(name, 'wrong', 'b').catch((failure: Error) => failure.message)))
