@@ -2,6 +2,9 @@ import t from 'tap'
 import { END_OF_ARCHIVE } from '../../bundles/archive/index.ts'
 import { joined, refused, stillImports, unread, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('an archive ends once, where it ends', async t => {
   const here = await world(t)
   const { entries } = await here.good({ files: { a: 'first', b: 'second!' } })

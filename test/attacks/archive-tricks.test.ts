@@ -2,6 +2,9 @@ import t from 'tap'
 import { headerOf } from '../../bundles/archive/index.ts'
 import { checksummed, joined, nameOf, pax, rawHeader, refused, stillImports, unread, world, type RawEntry } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('what two programs could read differently, or what could escape, is no bundle', async t => {
   const here = await world(t)
   const { entries } = await here.good({ files: { a: 'first', b: 'second!' } })

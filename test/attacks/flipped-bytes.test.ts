@@ -3,6 +3,9 @@ import { loadTrust, verifyManifest } from '../../importer/verify/index.ts'
 import { trustOf } from '../support/bundles.ts'
 import { joined, refused, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('no byte of manifest and signatures can be changed unnoticed', async t => {
   const here = await world(t)
   const { entries } = await here.good()

@@ -5,6 +5,9 @@ import { parseIndex } from '../../bundles/format/index-file.ts'
 import type { Item } from '../../bundles/format/item.ts'
 import { entry, joined, refused, sealed, sealedIndex, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('an index that is signed but does not hold is refused before any payload is stored', async t => {
   const here = await world(t)
   const { entries, manifest } = await here.good({ files: { a: 'first', b: 'second!' } })

@@ -3,6 +3,9 @@ import t from 'tap'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { joined, refused, sealed, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('a manifest that is signed but has more than one reading is refused', async t => {
   const here = await world(t)
   const { entries, manifest } = await here.good()

@@ -4,6 +4,9 @@ import t from 'tap'
 import { openMarks } from '../../importer/verify/index.ts'
 import { refused, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('old bundles, bundles of others and bundles for others do not come in', async t => {
   const here = await world(t)
   const { site } = here

@@ -2,6 +2,9 @@ import t from 'tap'
 import { parsePublicKey } from '../../bundles/openpgp/index.ts'
 import { entry, joined, refused, sealed, signatures, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('too few, wrong or strange signatures are refused before anything else of the bundle is read', async t => {
   const here = await world(t)
   const { ana, jon, eve } = here

@@ -1,6 +1,9 @@
 import t from 'tap'
 import { entry, joined, nameOf, refused, stillImports, world } from './hostile.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 await t.test('a volume holds exactly the entries of its index, in their order', async t => {
   const here = await world(t)
   const { entries } = await here.good({ files: { a: 'first', b: 'second!', c: 'third one' } })

@@ -5,6 +5,9 @@ import { loadTrust } from '../../importer/verify/index.ts'
 import { person, trustOf } from '../support/bundles.ts'
 import { gpgHome } from '../support/gpg.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 const BYTES = Buffer.from('{"what":"is signed"}\n')
 const HOUR = 3_600_000
 const NOW = new Date()

@@ -13,6 +13,7 @@ import { createImports } from '../../appliance/operations/imports.ts'
 import { openHistory } from '../../appliance/state/history.ts'
 import { importLedger } from '../../appliance/state/import-ledger.ts'
 import { openJournal } from '../../appliance/state/journal.ts'
+import { openEventLog } from '../../appliance/telemetry/event-log.ts'
 import type { ImportRecord } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
@@ -30,7 +31,7 @@ export type Site = {
   marks: Marks
   imports: Imports
   operations: Engine
-  events: Event[]
+  events(): Event[]
   appliance: Person
   /** Submits a path and follows it until it waits or ends. */
   submit(path: string, by?: string): Promise<{ operation: Operation; record: ImportRecord }>
@@ -57,9 +58,8 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const formats = [filesFormat()]
   const store = await openStore({ dataDir: folder, formats, clock })
   const database = openHistory(join(folder, 'db', 'history.sqlite'))
-  const events: Event[] = []
-  const sink = { emit: (event: Partial<Event>) => (events.push({ seq: events.length + 1, at: clock.now().toISOString(), operation: null, actor: 'drydock', type: '', subject: '', fields: {}, ...event }), events.at(-1)!) }
-  const operations = createOperations({ journal: openJournal(database), events: sink, clock, log: silentLog, ...(options.onJournal === undefined ? {} : { onJournal: options.onJournal }) })
+  const events = openEventLog(database, clock, silentLog)
+  const operations = createOperations({ journal: openJournal(database), events, clock, log: silentLog, ...(options.onJournal === undefined ? {} : { onJournal: options.onJournal }) })
   const appliance = options.appliance ?? (await person('appliance'))
   const steps = createImporter({
     stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats,
@@ -69,7 +69,8 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   operations.start()
 
   const site: Site = {
-    folder, media, store, marks, imports, operations, events, appliance,
+    folder, media, store, marks, imports, operations, appliance,
+    events: () => events.list(),
     async submit(path, by = 'olga') {
       const { id } = imports.submitPath(path, { actor: by, idempotencyKey: `request-${++requests}` })
       const operation = await operations.settled(id)

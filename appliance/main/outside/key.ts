@@ -71,7 +71,7 @@ async function exportVerb(path: string, options: { out?: string; passphraseFile?
   const [signer] = await signersOf({ key: [path], ...(options.passphraseFile === undefined ? {} : { passphraseFile: options.passphraseFile }) })
   const armored = signer!.publicKey
   if (options.out !== undefined) await writeDurably(options.out, armored, { mode: 0o644 })
-  output.line(options.out === undefined ? armored.trimEnd() : `${options.out}  ${signer!.fingerprint}`)
+  for (const line of options.out === undefined ? armored.trimEnd().split(/\r?\n/) : [`${options.out}  ${signer!.fingerprint}`]) output.line(line)
   output.record({ type: 'key', fingerprint: signer!.fingerprint, public: options.out ?? armored })
 }
 

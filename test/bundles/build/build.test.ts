@@ -10,6 +10,9 @@ import { split } from '../../attacks/hostile.ts'
 import { bundleOf, fileItems, person } from '../../support/bundles.ts'
 import { gpgHome } from '../../support/gpg.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 const ana = await person('Ana Ruiz')
 const jon = await person('Jon Berg')
 const signers = [ana.signer, jon.signer]

@@ -5,6 +5,9 @@ import t from 'tap'
 import { startConfined } from '../../../importer/unpack/confine.ts'
 import { seccompFilter } from '../../../importer/unpack/seccomp.ts'
 
+/** The machine may be busy with other tests. */
+t.setTimeout(240_000)
+
 /** What the probe could do behind the walls, with Node's own wall up or down. */
 async function probe(withoutPermissionModel: boolean): Promise<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'drydock-probe-'))
