@@ -1,7 +1,9 @@
 import t from 'tap'
 import { mkdirSync, writeFileSync } from 'node:fs'
+import type { IncomingMessage } from 'node:http'
 import { request as httpsRequest } from 'node:https'
 import { join } from 'node:path'
+import { createInterface } from 'node:readline'
 import { checkShape } from '../../../bundles/format/check.ts'
 import { routeTable } from '../../../appliance/api/build.ts'
 import { openTestAppliance, PASSWORD } from './appliance.ts'
@@ -147,6 +149,51 @@ await t.test('events are replayed, go on live, and one who reads along is told t
   t.same(seen, [{ id: first + 1, type: 'create.node' }, { id: first + 2, type: 'pool.healthy' }])
   const newest = (await ask(appliance, 'GET', '/api/v1/events?limit=1', { token: operator })).json() as unknown as { type: string }[]
   t.same(newest.map(event => event.type), ['pool.healthy'], 'without `after` the newest are answered')
+})
+
+await t.test('a long history is replayed whole to one who reads, and one who does not read is cut off', async t => {
+  const { events } = appliance.services
+  const emit = () => (events as typeof events & { emit(event: object): void }).emit({ type: 'create.node', subject: 'pool:p', fields: { text: 'x'.repeat(4000) } })
+  const first = events.last()
+  for (let i = 0; i < 1200; i++) emit()
+  const open = (listen: (line: string, response: IncomingMessage) => void) => {
+    const request = httpsRequest(`${appliance.url}/api/v1/events/stream?after=${first}`, { ca: appliance.pki.caPem, agent: false, headers: { authorization: `Bearer ${operator}` } }, response => {
+      // Both ends are torn down on purpose.
+      createInterface({ input: response.on('error', () => undefined) }).on('line', line => listen(line, response)).on('error', () => undefined)
+    })
+    request.on('error', () => undefined)
+    request.end()
+    return request
+  }
+  const reading = Promise.withResolvers<void>()
+  let count = 0
+  const reader = open(line => {
+    if (line.startsWith('data: ') && ++count === 1200) reading.resolve()
+  })
+  await reading.promise
+  reader.destroy()
+
+  const cutOff = Promise.withResolvers<void>()
+  const { subscribe } = events
+  events.subscribe = (filter, listener) => {
+    const stop = subscribe(filter, listener)
+    return () => {
+      stop()
+      cutOff.resolve()
+    }
+  }
+  const sleeper = open((line, response) => {
+    // Up to date, and from now on asleep, while more happens than the sockets hold.
+    if (line.startsWith(`id: ${first + 1200}`)) response.pause().socket.pause()
+  })
+  const busy = setInterval(() => {
+    for (let i = 0; i < 200; i++) emit()
+  }, 20)
+  await cutOff.promise
+  clearInterval(busy)
+  sleeper.destroy()
+  events.subscribe = subscribe
+  t.pass('the server ended it')
 })
 
 await t.test('what needs no sign-in tells no secret and is not cached by mistake', async t => {
