@@ -1,0 +1,22 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { digestOf } from '../../../appliance/core/digest.ts'
+import { chooseRoles, parsePack, type Packs } from '../../../appliance/images/packs.ts'
+
+const folder = join(import.meta.dirname, '../../../bundles/roles')
+const files = readdirSync(folder).filter(name => name.endsWith('.yaml'))
+const packs: Packs = { bases: [], roles: [] }
+
+t.test('each shipped pack is valid and named for what is in it', async t => {
+  for (const file of files) {
+    const pack = parsePack(readFileSync(join(folder, file), 'utf8'), file)
+    const name = pack.kind === 'Base' ? pack.base : pack.role
+    t.ok(file === `${name}.yaml` || (file.startsWith(`${name}-`) && pack.version.startsWith(file.slice(name.length + 1, -'.yaml'.length))), file)
+    if (pack.kind === 'Role') packs.roles.push({ pack, digest: digestOf(file) })
+  }
+})
+
+t.test('what a shipped role requires is shipped too', async t => {
+  for (const { pack } of packs.roles) t.doesNotThrow(() => chooseRoles([...pack.requires, `${pack.role}-${pack.version}`], packs, { generation: 0, arch: 'amd64' }), pack.role)
+})
