@@ -1,6 +1,6 @@
 import t from 'tap'
 import { randomUUID } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync } from 'node:fs'
 import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -126,10 +126,11 @@ await t.test('a real guest under QEMU', { skip: hex === undefined ? 'DRYDOCK_TES
 
   await t.test('destroy leaves neither its process nor those that carried its connections', async t => {
     const [vm] = await driver.list(never)
-    t.ok(existsSync(`/proc/${vm?.handle}`))
-    t.not(processesWith(`-lpdrydock-`).filter(line => line.includes(`:${port}`) || line.includes(`:${ciPort}`)).length, 0, 'the long poll has its socat')
+    t.match(readFileSync(`/proc/${vm?.handle}/status`, 'utf8'), /^NoNewPrivs:\t1\nSeccomp:\t2$/m, 'it runs behind its seccomp filter')
+    t.equal(processesWith(`tcp:10.0.2.100:${port}-cmd`).length, 1)
+    t.not(processesWith('-lpdrydock-').filter(line => line.includes(`:${port}`) || line.includes(`:${ciPort}`)).length, 0, 'the long poll has its socat')
     await driver.destroy('lin-1', owner, never)
-    t.same(processesWith(t.testdirName.replace(/\/[^/]*$/, '')).filter(line => line.includes('qemu')), [])
+    t.same(processesWith(`tcp:10.0.2.100:${port}-cmd`), [])
     t.same(processesWith('-lpdrydock-').filter(line => line.includes(`:${port}`) || line.includes(`:${ciPort}`)), [])
     t.same(readdirSync(vmsDir), [])
   })
