@@ -115,21 +115,23 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
   const agreed = await context.step('approvals', async () => isApproved(deps.ledger.get(id)))
   if (!agreed) decide(await context.waitFor<Decision>('approval'))
+  const approvedBy = await context.step('approved', async () => deps.ledger.get(id)!.approvals.map(({ user }) => user))
+  context.emit({ type: 'import.approved', subject, fields: { sequence: preflight.sequence, by: approvedBy.join(',') } })
 
   const { generation } = await context.step('promote', async () => {
     move('promoting')
     return await steps.promote(id)
   })
+  await context.step('receipt', async () => {
+    const signed = await steps.receipt(id, { generation, preflight, submittedBy: deps.ledger.get(id)!.submittedBy, approvedBy })
+    deps.ledger.keepReceipt(id, signed)
+    return digestOf(signed.receipt)
+  })
+  // Last: once the mark is raised this bundle is never read again, so nothing may be left to do with it.
   await context.step('mark', async () => {
     await steps.raiseMark(id)
+    move('imported', { generation, receipt: digestOf(deps.ledger.receipt(id)!.receipt), missing: [] })
     return true
-  })
-  await context.step('receipt', async () => {
-    const record = deps.ledger.get(id)!
-    const signed = await steps.receipt(id, { generation, preflight, submittedBy: record.submittedBy, approvedBy: record.approvals.map(({ user }) => user) })
-    deps.ledger.keepReceipt(id, signed)
-    move('imported', { generation, receipt: digestOf(signed.receipt), missing: [] })
-    return digestOf(signed.receipt)
   })
   context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
   await context.step('clean', async () => {
@@ -172,7 +174,7 @@ export function isApproved(record: ImportRecord | undefined): boolean {
   return record !== undefined && record.approvals.length >= record.approvalsNeeded
 }
 
-/** The record of an import whose run failed: the state says who or what ended it. What was staged is not kept; a failed one keeps its upload. */
+/** The record of an import whose run failed: the state says who or what ended it. Nothing stays staged; a failed one keeps its upload for resume. */
 async function ended(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, failure: unknown): Promise<void> {
   const error = asDrydockError(failure)
   const state = endState(error, context.signal.aborted)
@@ -183,9 +185,8 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   if (state === 'refused' || state === 'rejected') {
     context.emit({ type: `import.${state}`, subject: `import:${record.sequence ?? params.fileName}`, fields: { bundle: params.fileName, code: error.code, message: error.message } })
   }
-  if (state === 'failed') return
   await deps.steps.clean(id)
-  if (params.upload) await deps.discardUpload(params.source)
+  if (params.upload && state !== 'failed') await deps.discardUpload(params.source)
 }
 
 function endState(error: DrydockError, cancelled: boolean): ImportState {

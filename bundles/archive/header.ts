@@ -1,5 +1,6 @@
 import { Header } from 'tar/header'
 import { DrydockError } from '../../appliance/core/error.ts'
+import { printable } from '../../appliance/core/printable.ts'
 
 export const BLOCK_BYTES = 512
 /** The largest size that the octal field of a POSIX header holds: 8 GiB - 1. */
@@ -53,7 +54,6 @@ function notCanonical(found: string, at: number, cause?: unknown): DrydockError 
   return new DrydockError('DD-BUNDLE-003', `expected the header of a regular file at byte ${at}, found ${found}`, 'this file was not written by `drydock bundle build`; fetch the bundle again', cause === undefined ? {} : { cause })
 }
 
-/** A name from a hostile archive, safe for a terminal: control, bidi and quotes escaped, cut at 120 characters. */
 function quoted(name: string): string {
-  return JSON.stringify(name.slice(0, 120)).replaceAll(/[^\x20-\x7e]/g, character => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return `"${printable(name.slice(0, 120))}"`
 }

@@ -89,7 +89,7 @@ async function flush(path: string): Promise<void> {
 
 type Ended = { code: number | null; stderr: string }
 
-async function endOf(child: ChildProcess): Promise<Ended> {
+function endOf(child: ChildProcess): Promise<Ended> {
   let stderr = ''
   child.stderr!.on('data', (chunk: Buffer) => {
     stderr = (stderr + chunk.toString('utf8')).slice(-4096)
@@ -103,7 +103,7 @@ async function endOf(child: ChildProcess): Promise<Ended> {
     else if (failure.name === 'AbortError') reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: failure }))
     else reject(failure)
   })
-  return await promise
+  return promise
 }
 
 /** The plan, at the pace at which the child reads it. A child that has died takes no more; resultOf says why. */

@@ -1,5 +1,4 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { ErrorCode } from '../../appliance/core/errors/table.ts'
@@ -124,7 +123,6 @@ export async function refused(t: Test, { site, folder }: World, volume: Buffer, 
   const record = await site.importBundle(path)
   t.equal(record.error?.code, code, `${why}: ${record.error?.message}`)
   t.ok(record.state === 'refused' || record.state === 'failed', `${why}: ends ${record.state}`)
-  if (record.state === 'failed') await forget(site, record.id)
   t.equal(site.fingerprint(), before, `${why}: nothing else changed`)
 }
 
@@ -133,11 +131,6 @@ export async function unread(t: Test, { folder }: World, volume: Buffer, code: E
   const path = join(folder, `hostile-${++hostile}.drydock`)
   writeFileSync(path, volume)
   await t.rejects(checkVolume(path), { code }, why)
-}
-
-/** A failed import keeps what it verified for a resume; that alone may differ. */
-async function forget(site: Site, id: string): Promise<void> {
-  await rm(join(site.folder, 'staging', id), { recursive: true, force: true })
 }
 
 /** After all of it: the next good bundle comes in. */

@@ -10,7 +10,6 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-007': { exit: 3, http: 403, retryable: false, story: 'Who submitted an import may not approve it, and nobody approves twice: approval is by other people.' },
   'DD-IMPORT-008': { exit: 3, http: 409, retryable: false, story: 'A person rejected the import; the reason is recorded.' },
   'DD-IMPORT-009': { exit: 3, http: 422, retryable: false, story: 'What the bytes say is not what the sender claimed, or policy blocks it: the import is quarantined and the findings name the items.' },
-  'DD-IMPORT-010': { exit: 3, http: 422, retryable: false, story: 'The bundle is a delta that stands on blobs which are not here. It is parked until another bundle brings them.' },
   'DD-IMPORT-011': { exit: 1, http: 500, retryable: true, story: 'The confined process that unpacks bundles ended without a word: killed, out of memory, or not able to start.' },
   'DD-IMPORT-012': { exit: 1, http: 507, retryable: true, story: 'There is not enough free space for what the bundle brings, with a margin for indexes and state.' },
   'DD-IMPORT-013': { exit: 2, http: 404, retryable: false, story: 'The path is not a plain file under a configured media root.' },

@@ -2,15 +2,16 @@
  * One import in a process of its own, which kills itself at the first journal record that no process before it was killed at.
  * Started again and again over one folder, it dies once at every instant of an import and then finishes.
  *
- *     node import-process.ts FOLDER BUNDLE [--kill]
+ *     node import-process.ts FOLDER BUNDLE [--kill | --upload]
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs'
+import { appendFileSync, createReadStream, existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { asDrydockError } from '../../../appliance/core/error.ts'
 import { parsePublicKey, secretKeySigner } from '../../../bundles/openpgp/index.ts'
 import type { Trust } from '../../../bundles/format/trust.ts'
 import { openSite } from '../../support/import-site.ts'
 
-const [folder = '', bundle = '', kill] = process.argv.slice(2)
+const [folder = '', bundle = '', mode] = process.argv.slice(2)
 const { trust, secret, publicKey } = JSON.parse(readFileSync(join(folder, 'people.json'), 'utf8')) as { trust: Trust; secret: string; publicKey: string }
 const signer = await secretKeySigner({ armored: secret, what: 'appliance', clock: { now: () => new Date() } })
 const appliance = { name: 'appliance', secret, public: publicKey, revocation: '', key: await parsePublicKey(publicKey, 'appliance'), signer }
@@ -22,13 +23,19 @@ const site = await openSite({ teardown: () => undefined }, {
   trust, folder, appliance,
   onJournal({ name, phase }, when) {
     const instant = `${when} ${phase} of ${name}`
-    if (kill !== '--kill' || hits.has(instant)) return
+    if (mode !== '--kill' || hits.has(instant)) return
     appendFileSync(hitsFile, `${instant}\n`)
     process.kill(process.pid, 'SIGKILL')
   },
 })
 
-site.imports.submitPath(bundle, { actor: 'olga', idempotencyKey: 'the one request' })
+const request = { actor: 'olga', idempotencyKey: 'the one request' }
+if (mode === '--upload') {
+  await site.imports.submitStream(createReadStream(bundle), 'upload.drydock', request).catch((failure: unknown) => {
+    process.stdout.write(`${JSON.stringify({ operation: 'refused', state: 'none', error: asDrydockError(failure) })}\n`)
+    process.exit(0)
+  })
+} else site.imports.submitPath(bundle, request)
 for (;;) {
   const [record] = site.imports.list()
   const operation = await site.operations.settled(record!.operation)
@@ -36,7 +43,7 @@ for (;;) {
   if (state === 'verified') await site.imports.proceed(record!.id, 'olga')
   else if (state === 'awaiting-approval') await site.imports.approve(record!.id, 'anton')
   else {
-    process.stdout.write(`${JSON.stringify({ operation: operation.state, state })}\n`)
+    process.stdout.write(`${JSON.stringify({ operation: operation.state, state, error: operation.error })}\n`)
     break
   }
 }

@@ -41,7 +41,7 @@ await t.test('a signed bundle stops at the preflight, goes on, is approved by an
   const { receipt, signature } = site.imports.receipt('1')
   t.match(JSON.parse(receipt), { format: 'drydock-receipt/1', sequence: 1, generation: 1, submittedBy: 'olga', approvedBy: ['anton'], manifest: digestOf(manifestOf(built.file)) })
   t.equal((await verifyDetached(Buffer.from(receipt), signature, [site.appliance.key], new Date())).signatures.length, 1)
-  t.same(site.events().map(({ type }) => type), ['import.found', 'import.verified', 'import.promoted'])
+  t.same(site.events().map(({ type }) => type), ['import.found', 'import.verified', 'import.approved', 'import.promoted'])
 })
 
 /** As `tar xO manifest.json` would print it. */

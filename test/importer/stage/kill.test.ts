@@ -6,7 +6,7 @@ import { digestOf } from '../../../appliance/core/digest.ts'
 import { bundleOf, person, trustOf } from '../../support/bundles.ts'
 import { openSite, treeHash } from '../../support/import-site.ts'
 
-const STEPS = ['found', 'verify', 'stage', 'scan', 'approvals', 'promote', 'mark', 'receipt', 'clean']
+const STEPS = ['found', 'verify', 'stage', 'scan', 'approvals', 'approved', 'promote', 'receipt', 'mark', 'clean']
 const PHASES = ['intent', 'effect', 'result']
 
 t.setTimeout(280_000)
@@ -18,7 +18,7 @@ await t.test('an import that is killed at every instant of its journal ends as o
   const trust = trustOf([ana, jon])
   const run = async (name: string, ...more: string[]): Promise<Ran> => {
     const { promise, resolve } = Promise.withResolvers<Ran>()
-    const child = execFile(process.execPath, [join(import.meta.dirname, 'import-process.ts'), join(folder, name), file, ...more], (_failure, stdout, stderr) => resolve({ status: child.exitCode, signal: child.signalCode, stdout, stderr }))
+    const child = execFile(process.execPath, [join(import.meta.dirname, 'import-process.ts'), join(folder, name), file, ...more], { env: { ...process.env, NODE_COMPILE_CACHE: join(folder, 'cache') } }, (_failure, stdout, stderr) => resolve({ status: child.exitCode, signal: child.signalCode, stdout, stderr }))
     return await promise
   }
   for (const name of ['whole', 'killed']) {
