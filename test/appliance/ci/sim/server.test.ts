@@ -1,4 +1,5 @@
 import t from 'tap'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { simConnector } from '../../../../appliance/ci/sim/connector.ts'
@@ -10,7 +11,8 @@ import { ADMIN_TOKEN, SimCiProcess } from './sim-ci-process.ts'
 const never = new AbortController().signal
 
 await t.test('the sim CI server, as a process', async t => {
-  const server = new SimCiProcess(join(t.testdir(), 'state'))
+  const folder = t.testdir()
+  const server = new SimCiProcess(join(folder, 'state'))
   await server.start()
   t.teardown(async () => await server.kill('SIGTERM'))
   const connector = simConnector({ name: 'ci', url: server.url, nodeUrl: 'http://10.0.2.101:9000/', token: ADMIN_TOKEN, quietWindow: 50 })
@@ -60,41 +62,51 @@ await t.test('the sim CI server, as a process', async t => {
     t.same((await server.admin('GET', '/faults')).json, { lostResultAnswers: 0, lostJobAnswers: 0 })
   })
 
+  /** A job that runs until the returned function is called. */
+  const gated = async (name: string): Promise<{ id: string; open(): void }> => {
+    const gate = join(folder, name)
+    const { id } = await enqueue({ name, command: `while [ ! -e '${gate}' ]; do sleep 0.05; done; echo survived`, node: 'lin-1' })
+    for (let tries = 0; tries < 200 && ((await server.admin('GET', `/jobs/${id}`)).json as SimJob).startedAt === null; tries++) await sleep(25)
+    return { id, open: () => writeFileSync(gate, '') }
+  }
+
   await t.test('late idle: a job is reported for a while after its end', async t => {
-    await server.admin('PUT', '/faults', { lateIdleMilliseconds: 600 })
+    await server.admin('PUT', '/faults', { lateIdleMilliseconds: 600_000 })
     const job = await finished((await enqueue({ name: 'late', command: 'true', node: 'lin-1' })).id)
     t.ok((await connector.status(never))[0]?.jobs.includes(`late#${job.id}`))
-    await sleep(700)
+    await server.admin('PUT', '/faults', { lateIdleMilliseconds: 50 })
+    await sleep(100)
     t.match(await connector.status(never), [{ node: 'lin-1', jobs: [] }])
   })
 
   await t.test('false idle: a busy agent is reported as idle', async t => {
+    const job = await gated('false')
+    t.match(await connector.status(never), [{ node: 'lin-1', jobs: [`false#${job.id}`] }])
     await server.admin('PUT', '/faults', { falseIdle: true })
-    const job = await enqueue({ name: 'false', command: 'sleep 0.5', node: 'lin-1' })
-    await sleep(200)
     t.match((await server.admin('GET', `/jobs/${job.id}`)).json, { startedAt: Number, finishedAt: null })
     t.match(await connector.status(never), [{ node: 'lin-1', jobs: [] }])
+    job.open()
     await finished(job.id)
     await server.admin('PUT', '/faults', {})
   })
 
   await t.test('after kill -9 it goes on: same agents, same secrets, the running job still running', async t => {
-    const job = await enqueue({ name: 'over', command: 'sleep 0.7; echo survived', node: 'lin-1' })
+    const job = await gated('over')
     const queued = await enqueue({ name: 'next', command: 'echo next', node: 'lin-1' })
-    await sleep(200)
     await server.kill('SIGKILL')
     await server.start()
     t.same({ ...(await connector.enrol({ name: 'lin-1', labels: ['linux'] }, never)), url: server.url }, enrolment)
     t.match(await connector.status(never), [{ node: 'lin-1', jobs: [`over#${job.id}`], online: true }])
+    job.open()
     t.match(await finished(job.id), { status: 0, output: 'survived\n' })
     t.match(await finished(queued.id), { status: 0, output: 'next\n' })
   })
 
   await t.test('removing a busy agent is seen on its job', async t => {
-    const job = await enqueue({ name: 'cut', command: 'sleep 0.4', node: 'lin-1' })
-    await sleep(150)
+    const job = await gated('cut')
     await connector.remove('lin-1', never)
     t.match(await finished(job.id), { status: 143, killed: true })
+    job.open()
   })
 
   await t.test('nobody gets anything without the right token', async t => {

@@ -89,7 +89,7 @@ await t.test('simulated guests', async t => {
   })
 
   await t.test('its heartbeats name the job that runs, and quiesced it takes no other', async t => {
-    const long = await job('sleep 0.6')
+    const long = await job('sleep 2')
     t.same((await until(() => nodes.get('lin-1'), node => node?.heartbeat?.jobs.length === 1))?.heartbeat?.jobs, [`job#${long.id}`])
     phase('lin-1', { phase: 'draining' })
     const later = await job('echo later')
@@ -104,7 +104,7 @@ await t.test('simulated guests', async t => {
 
   await t.test('with the driver opened again it goes on as the same boot, and the server’s job with it', async t => {
     const before = nodes.get('lin-1')?.heartbeat
-    const running = await job('sleep 0.5')
+    const running = await job('sleep 1.5')
     await until(() => nodes.get('lin-1'), node => node?.heartbeat?.jobs.length === 1)
     await driver.close()
     driver = await open('sim', {})
