@@ -45,7 +45,7 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
 
   async function checked(value: unknown): Promise<PoolDocument> {
     const document = checkDocument(value, desired.read().connections)
-    await deps.checkPacks(document.spec, deps.catalogue.current())
+    await deps.checkSpec(document.spec, deps.catalogue.current())
     return document
   }
 
@@ -125,7 +125,15 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
 
     async resume(name) {
       await desired.update(draft => {
-        poolOf(draft, name).paused = null
+        const pool = poolOf(draft, name)
+        if (pool.paused === null) return
+        pool.paused = null
+        // Who resumes a failed rollout has looked at it: it is tried again, and what failed before is forgiven.
+        const target = targetOf(pool)
+        if (target?.outcome !== 'failed') return
+        target.outcome = 'rolling-out'
+        delete target.failure
+        pool.failuresSince = clock.now().getTime()
       })
       deps.kick(name)
     },

@@ -1,5 +1,4 @@
 import type { Clock } from '../core/clock.ts'
-import { DrydockError } from '../core/error.ts'
 
 /** The audit log alone may lift the floor by at most this: one wrong clock must not expire every key for ever. Milliseconds. */
 export const FLOOR_RISE = 90 * 24 * 60 * 60 * 1000
@@ -13,8 +12,6 @@ export interface TrustedTime extends Clock {
   floor(): Date
   /** What the machine's clock says when that is before the floor: then the clock is wrong, not the signature. */
   wrongClock(): { wall: Date; floor: Date } | null
-  /** @throws DD-STATE-020 while the clock is wrong. */
-  requireRightClock(): void
 }
 
 export type TrustedTimeOptions = {
@@ -39,11 +36,5 @@ export function trustedTime({ wall, build, newestBundle, lastAudit }: TrustedTim
     floor,
     wrongClock,
     now: () => new Date(Math.max(wall.now().getTime(), floor().getTime())),
-    requireRightClock() {
-      const wrong = wrongClock()
-      if (wrong !== null) {
-        throw new DrydockError('DD-STATE-020', `expected a clock that is not before ${wrong.floor.toISOString()}, found ${wrong.wall.toISOString()}`, 'set the machine\'s clock; time that was seen is not taken back')
-      }
-    },
   }
 }

@@ -14,7 +14,7 @@ import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import { openVolume, unpackVolume } from '../unpack/index.ts'
-import { verifyIndex, verifyManifest, type Marks, type TrustedKeys } from '../verify/index.ts'
+import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
@@ -34,8 +34,8 @@ export type ImporterDeps = {
   /** The trust that is in force now; read anew for each verification. */
   trust: () => Promise<TrustedKeys>
   marks: Marks
-  /** Trusted time. */
-  clock: Clock
+  /** Trusted time, and whether the machine's clock is behind it: then no bundle is judged. */
+  clock: Clock & { wrongClock(): WrongClock | null }
   blobs: BlobStore
   catalogue: Catalogue
   formats: readonly MirrorFormat[]
@@ -56,7 +56,7 @@ export function createImporter(deps: ImporterDeps) {
   const policy: FindingPolicy = { internalNames: deps.internalNames ?? [], canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
-    return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), site: deps.site, marks: deps.marks })
+    return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), wrongClock: deps.clock.wrongClock(), site: deps.site, marks: deps.marks })
   }
 
   /** From the staging folder: what was verified when the import was found, verified once more. */

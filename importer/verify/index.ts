@@ -1,5 +1,5 @@
 export { createMarks, openMarks, type Mark, type Marks } from './marks.ts'
 export { judgeSequence } from './sequence.ts'
 export { loadTrust, type TrustedKeys } from './trust.ts'
-export { verifyManifest, type VerifyPolicy } from './verify.ts'
+export { verifyManifest, type VerifyPolicy, type WrongClock } from './verify.ts'
 export { verifyIndex } from './verify-index.ts'

@@ -11,10 +11,15 @@ import type { Marks } from './marks.ts'
 import { judgeSequence } from './sequence.ts'
 import type { TrustedKeys } from './trust.ts'
 
+/** What the machine's clock says, and the least it may say. */
+export type WrongClock = { wall: Date; floor: Date }
+
 export type VerifyPolicy = {
   trust: TrustedKeys
   /** The trusted time. */
   now: Date
+  /** The machine's clock, while it is behind what this appliance has seen; nothing is judged then. */
+  wrongClock?: WrongClock | null
   /** This appliance's site; undefined on the connected side, where any site is looked at. */
   site?: string
   /** undefined on the connected side: nothing is known of what came before. */
@@ -39,10 +44,9 @@ export async function verifyManifest(head: { manifest: Uint8Array; signatures: s
   return { manifest, digest, signers: signersOf(verification, policy.trust), role: strictest.role, threshold: strictest.threshold, sequence } as unknown as VerifiedManifest
 }
 
-function checkClock(policy: VerifyPolicy): void {
-  const floor = policy.marks?.floor()
-  if (floor === undefined || policy.now >= floor) return
-  throw new DrydockError('DD-TRUST-009', `expected a clock at or after ${floor.toISOString()}, when the last bundle was accepted, found ${policy.now.toISOString()}`, 'correct the clock of this machine; no signature was judged by the wrong one')
+function checkClock({ wrongClock }: VerifyPolicy): void {
+  if (wrongClock === undefined || wrongClock === null) return
+  throw new DrydockError('DD-TRUST-009', `expected a clock at or after ${wrongClock.floor.toISOString()}, which this appliance has seen already, found ${wrongClock.wall.toISOString()}`, 'correct the clock of this machine; no signature was judged by the wrong one')
 }
 
 async function verifySignatures(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<Verification> {

@@ -15,16 +15,13 @@ export const FOLDERS = [
 ] as const
 
 export const EDGES: readonly Edge[] = [
-  { from: 'bundles/collect', to: 'bundles/openpgp', why: "apt's Release is checked where it is fetched" },
   { from: 'bundles/build', to: 'bundles/openpgp', why: 'the builder signs the manifest' },
   { from: 'bundles/build', to: 'bundles/archive', why: 'the builder writes volumes' },
   { from: 'importer/verify', to: 'bundles/openpgp', why: 'policy stands over signatures' },
   { from: 'importer/unpack', to: 'bundles/archive', why: 'the confined process parses the archive' },
-  { from: 'importer/unpack', to: 'importer/verify', why: 'unpack takes only a VerifiedManifest' },
   { from: 'importer/stage', to: 'importer/verify', why: 'stage goes on from a verified manifest' },
   { from: 'importer/stage', to: 'importer/unpack', why: 'staging runs the confined process' },
   { from: 'importer/stage', to: 'mirror/store', why: 'promotion publishes a generation' },
-  { from: 'importer/verify', to: 'bundles/archive', why: 'the head of a volume (manifest, signatures, index) is read by the same strict reader' },
   { from: 'mirror/npm', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },
   { from: 'mirror/pypi', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },
   { from: 'mirror/apt', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },
@@ -45,7 +42,6 @@ export const EDGES: readonly Edge[] = [
   { from: 'appliance/drivers/sim', to: 'appliance/drivers', why: 'ownership, intent and image folders are read one way by every driver' },
   { from: 'appliance/drivers/qemu', to: 'appliance/drivers', why: 'ownership, intent and image folders are read one way by every driver' },
   { from: 'appliance/telemetry', to: 'appliance/state', why: 'events and audit are kept in SQLite' },
-  { from: 'appliance/identity', to: 'appliance/state', why: 'users and tokens are desired state' },
   { from: 'appliance/cli', to: 'ui/client', why: 'most verbs speak HTTP to the appliance' },
   { from: 'ui/app', to: 'ui/client', why: 'the console speaks the typed client' },
 ]

@@ -11,6 +11,7 @@ import type { Imports } from '../../appliance/model/use-cases.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { openHistory } from '../../appliance/state/history.ts'
+import { trustedTime } from '../../appliance/state/trusted-time.ts'
 import { importLedger } from '../../appliance/state/import-ledger.ts'
 import { openJournal } from '../../appliance/state/journal.ts'
 import { openEventLog } from '../../appliance/telemetry/event-log.ts'
@@ -62,8 +63,8 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const operations = createOperations({ journal: openJournal(database), events, clock, log: silentLog, ...(options.onJournal === undefined ? {} : { onJournal: options.onJournal }) })
   const appliance = options.appliance ?? (await person('appliance'))
   const steps = createImporter({
-    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats,
-    signer: appliance.signer, internalNames: options.internalNames ?? [],
+    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
+    clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? [],
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   operations.start()

@@ -8,7 +8,7 @@ export const IDENTITY_ERRORS = {
   'DD-IDENT-005': { exit: 3, http: 403, retryable: false, story: 'The password was given out by somebody else and must be changed before anything else can be done.' },
   'DD-IDENT-006': { exit: 2, http: 400, retryable: false, story: 'The new password is too short, too long, the same as the old one, or holds the name of its user.' },
   'DD-IDENT-007': { exit: 1, http: 409, retryable: false, story: 'There is a user of this name already. Names are never shared: the audit log tells people apart by them.' },
-  'DD-IDENT-008': { exit: 1, http: 404, retryable: false, story: 'There is no user or token of this name.' },
+  'DD-IDENT-008': { exit: 1, http: 404, retryable: false, story: 'There is no user or token of this name; it may have been removed, or was never added.' },
   'DD-IDENT-009': { exit: 3, http: 409, retryable: false, story: 'This would leave the appliance without an admin who can sign in. Make another admin first.' },
   'DD-IDENT-010': { exit: 1, http: 400, retryable: false, story: 'A certificate request could not be read, has a weak key, or was not signed by the key that it names.' },
   'DD-IDENT-011': { exit: 1, http: 500, retryable: false, story: 'The appliance\'s own keys and certificates (pki/) are missing, damaged, or cannot be opened with the key of this appliance. Restore pki/ from a backup.' },

@@ -12,7 +12,7 @@ export const IMAGE_ERRORS = {
   'DD-IMAGE-009': { exit: 1, http: 500, retryable: false, story: 'Baking runs unprivileged in user namespaces; the machine or the user is not set up for them, or the appliance runs as root.' },
   'DD-IMAGE-010': { exit: 1, http: 500, retryable: true, story: 'A step of a bake failed. What it said last is in the hint; nothing half-made was kept, and the next try starts from the finished layers.' },
   'DD-IMAGE-011': { exit: 1, http: 500, retryable: true, story: 'The bytes of a baked image or of a kept layer are no longer what its digest says.' },
-  'DD-IMAGE-012': { exit: 1, http: 404, retryable: false, story: 'There is no image with this digest.' },
+  'DD-IMAGE-012': { exit: 1, http: 404, retryable: false, story: 'There is no image with this digest on this appliance: it was never baked here, or has been removed.' },
   'DD-IMAGE-013': { exit: 1, http: 422, retryable: false, story: 'A file that should be a wheel is damaged, or holds names that would leave its folder.' },
   'DD-IMAGE-014': { exit: 1, http: 409, retryable: false, story: 'A lock was made for another version of the baker or the agent and cannot be baked to the same bytes by this one. Apply the pool again.' },
   'DD-IMAGE-015': { exit: 1, http: 422, retryable: false, story: 'An image has so many layers that their root hashes do not fit on the kernel command line.' },

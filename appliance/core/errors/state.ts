@@ -20,5 +20,4 @@ export const STATE_ERRORS = {
   'DD-STATE-017': { exit: 2, http: 500, retryable: false, story: 'The configuration (drydock.yaml, DRYDOCK_* or flags) has a value that cannot be used. The message names it.' },
   'DD-STATE-018': { exit: 1, http: 500, retryable: true, story: 'The port is taken by another program, or may not be used by this user.' },
   'DD-STATE-019': { exit: 3, http: 403, retryable: false, story: 'First trust must be confirmed by a person: the digest of trust.json or the fingerprints typed in do not match the file.' },
-  'DD-STATE-020': { exit: 1, http: 500, retryable: false, story: 'The machine\'s clock is behind what this appliance has already seen. Trusted time does not go back; signatures are judged by it. Set the clock.' },
 } as const satisfies Record<string, ErrorEntry>

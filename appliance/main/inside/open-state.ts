@@ -54,7 +54,7 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   const marks = await openMarks(config.marksDir)
   const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAuditTime(database) })
   const wrong = clock.wrongClock()
-  if (wrong !== null) log.error({ code: 'DD-STATE-020', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
+  if (wrong !== null) log.error({ code: 'DD-TRUST-009', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
 
   const secrets = await openSecrets({ folder: paths.secrets, keyFile: secretKeyFile(config.marksDir, format.applianceId) })
   const signer = await openApplianceKey(secrets, clock)

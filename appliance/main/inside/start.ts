@@ -6,6 +6,7 @@ import { wallClock, type Clock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
 import { ensureFolder } from '../../core/durable-file.ts'
 import type { Log } from '../../core/log.ts'
+import { rolloutPolicy } from '../../plan/rollout-policy.ts'
 import { startReconciler, type Reconciler } from '../../execute/reconciler.ts'
 import { openIdentity } from '../../identity/people.ts'
 import { openPki } from '../../identity/pki.ts'
@@ -103,7 +104,8 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const pools = createPools({
     desired, operations, clock, catalogue: store.catalogue, blobs: store.blobs, nodes: agents.nodes, kick,
     lastPlan: pool => late.reconciler?.lastPlan(pool),
-    async checkPacks(spec, catalogue) {
+    async checkSpec(spec, catalogue) {
+      rolloutPolicy(spec)
       const packs = await readPacks(catalogue, store.blobs)
       const where = { generation: catalogue.generation, arch: 'amd64' }
       chooseBase(spec.base, packs, where)

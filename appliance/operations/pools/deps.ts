@@ -18,8 +18,8 @@ export type PoolsDeps = {
   catalogue: Pick<Catalogue, 'current'>
   blobs: Pick<BlobStore, 'put' | 'read'>
   nodes: NodeRegistry
-  /** Whether base and roles are here and go together. @throws DD-IMAGE-001, 002, 005, 006 */
-  checkPacks(spec: PoolSpec, catalogue: CatalogueView): Promise<void>
+  /** Whether base and roles are here and go together, and nodes can be replaced as `rollout` says. @throws DD-IMAGE-001, 002, 005, 006, DD-POOL-106 */
+  checkSpec(spec: PoolSpec, catalogue: CatalogueView): Promise<void>
   resolve(spec: PoolSpec, catalogue: CatalogueView, signal: AbortSignal): Promise<Lock>
   /** Leaves the finished image on disk; one that is there already is not baked again. */
   bake(lock: Lock, run: { signal: AbortSignal; progress(progress: Progress): void }): Promise<ImageManifest>

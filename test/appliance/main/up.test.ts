@@ -94,8 +94,12 @@ await t.test('a clock that runs behind is told as a wrong clock, and trusted tim
   const note = (fields: Record<string, unknown>): void => void told.push(String(fields['code']))
   const log: Log = { debug() {}, info() {}, warn: note, error: note }
   const appliance = await startSite(site.config, { wall: { now: () => new Date('1970-01-02') } }, log)
-  t.same(told, ['DD-STATE-020'])
+  t.same(told, ['DD-TRUST-009'])
   t.ok(appliance.services.clock.now() >= new Date('2026-11-01'), 'time never falls below the build and the last audit record')
+  const { imports, operations } = appliance.services
+  const { id } = imports.submitPath(await bringBundle(site), { actor: 'olga', idempotencyKey: 'i' })
+  while (operations.get(id)?.state !== 'failed') await new Promise(done => setTimeout(done, 10))
+  t.match(operations.get(id), { error: { code: 'DD-TRUST-009', message: /found 1970-01-02/, retryable: true } }, 'the bundle is not blamed')
   await appliance.close()
 })
 

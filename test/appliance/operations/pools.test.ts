@@ -112,6 +112,12 @@ await t.test('a bad revision fails and is rolled back by itself; without that th
   await pools.update(POOL, { document: poolDocument({ roles: ['python-3.11', 'numpy-1.26.0'], rollout: { maxSurge: 1, maxUnavailable: 0, soak: '0s', bootTimeout: '2s', onFailure: 'pause' } }) }, 'bad again', 'tess')
   t.match(await ended(pools.apply(POOL, key('c'))), { state: 'failed', error: { code: 'DD-POOL-006' } })
   t.match(pools.get(POOL), { state: 'failed', paused: { by: 'drydock' } })
+
+  await connections.addHypervisor({ name: 'sim', kind: 'sim', options: { ...sim?.options, badRoles: {} } })
+  await pools.resume(POOL, 'tess')
+  t.match(appliance.desired.read().pools[POOL], { paused: null, failuresSince: Number })
+  await until(() => pools.get(POOL).state === 'healthy')
+  t.match(pools.history(POOL).at(-1), { outcome: 'healthy', failure: undefined }, 'who resumes a failed rollout has it tried again')
 })
 
 await t.test('a wrong spec is told in one line with what to do, and nothing is changed', async t => {
@@ -126,6 +132,8 @@ await t.test('a wrong spec is told in one line with what to do, and nothing is c
     [{ base: 'debian-13' }, 'DD-IMAGE-002', /debian-13/],
     [{ hypervisors: ['rack-z'] }, 'DD-POOL-003', /rack-z/],
     [{ ci: { connection: 'jenkins', labels: [] } }, 'DD-POOL-003', /jenkins/],
+    [{ rollout: { strategy: 'switch' } }, 'DD-POOL-106', /found switch/],
+    [{ rollout: { maxSurge: 0, maxUnavailable: '0%' } }, 'DD-POOL-106', /found both 0/],
   ]
   for (const [change, code, message] of wrong) {
     await t.rejects(pools.create(poolDocument(change), 'x', 'tess'), { code, message, hint: /./ }, code)
@@ -134,6 +142,7 @@ await t.test('a wrong spec is told in one line with what to do, and nothing is c
   await t.rejects(pools.create(poolDocument(), 'twice', 'tess'), { code: 'DD-POOL-002' })
   await t.rejects(pools.update(POOL, { roles: ['nothing-1'] }, 'x', 'tess'), { code: 'DD-IMAGE-001' })
   await t.rejects(pools.update(POOL, { document: { ...poolDocument(), metadata: { name: 'other' } } }, 'x', 'tess'), { code: 'DD-POOL-004' })
+  await t.rejects(pools.update(POOL, { document: poolDocument({ rollout: { maxSurge: 0, maxUnavailable: 0 } }) }, 'x', 'tess'), { code: 'DD-POOL-106' })
   t.throws(() => pools.rollback(POOL, null, key('r')), { code: 'DD-POOL-005' })
   t.throws(() => pools.rollback(POOL, 1, key('r')), { code: 'DD-POOL-005' }, 'never baked')
   t.throws(() => pools.apply('nothing', key('x')), { code: 'DD-POOL-001' })
