@@ -21,7 +21,7 @@ export type Output = {
   line(text?: string, tone?: Tone): void
   /** One JSON object on a line with --json; nothing for people. */
   record(record: object): void
-  /** A bar on a terminal, a plain line at most every 2 s in a pipe, a record with --json. */
+  /** A bar on a terminal, a plain line at most every 4 s in a pipe, a record with --json. */
   progress(bar: Bar): void
   /** Takes the bar away. */
   done(): void
@@ -30,7 +30,7 @@ export type Output = {
 }
 
 /** A pipe gets a progress line when the phase changes and otherwise this often, in milliseconds. */
-const PIPE_PROGRESS_MS = 2000
+const PIPE_PROGRESS_MS = 4000
 const BAR_CELLS = 20
 const COLOUR: Record<Tone, string> = { plain: '', good: '32', bad: '31', dim: '2', strong: '1' }
 

@@ -2,13 +2,15 @@ import type { Schema } from '../../ui/client/client.ts'
 import { eventLine } from '../model/event-line.ts'
 import type { Appliance } from './appliance.ts'
 import { followOperation, liveEvents } from './follow.ts'
-import type { Output } from './output.ts'
+import type { Bar, Output } from './output.ts'
 import { short } from './table.ts'
 
 type Pool = Schema<'PoolView'>
 type Event = Schema<'Event'>
 
 const LOOK_MS = 1000
+/** An operation that said nothing for this long is past its own work and follows the pool. */
+const OWN_PROGRESS_MS = 2500
 /** Exit code of a program that was ended by Ctrl-C (128 + SIGINT). */
 const INTERRUPTED = 130
 const WAITS_SHOWN = 1
@@ -21,6 +23,7 @@ export async function followRollout(appliance: Appliance, pool: string, operatio
   const stop = new AbortController()
   const began = Date.now()
   let seen = after
+  const own: { progress: Bar | null; at: number } = { progress: null, at: 0 }
   const tell = (event: Event): void => {
     if (event.seq <= seen) return
     seen = event.seq
@@ -32,11 +35,14 @@ export async function followRollout(appliance: Appliance, pool: string, operatio
   const looking = setInterval(() => void look().catch(() => undefined), LOOK_MS)
   async function look(): Promise<void> {
     const { data } = await appliance.client.GET('/api/v1/pools/{name}', { params: { path: { name: pool } } })
-    if (data !== undefined && !stop.signal.aborted) output.progress(barOf(data, began))
+    if (data === undefined || stop.signal.aborted) return
+    // Before there is anything to roll out, what is done for it (resolve, bake) is what one waits for.
+    if (own.progress !== null && Date.now() - own.at < OWN_PROGRESS_MS) output.progress(own.progress)
+    else output.progress(barOf(data, began))
   }
   const interrupted = new Promise<'interrupted'>(resolve => process.once('SIGINT', () => resolve('interrupted')))
   try {
-    const ended = await Promise.race([followOperation(appliance, operation, quiet(output)), interrupted])
+    const ended = await Promise.race([followOperation(appliance, operation, { ...output, progress: progress => Object.assign(own, { progress, at: Date.now() }), done: () => undefined }), interrupted])
     if (ended === 'interrupted') {
       output.done()
       output.note(`(it goes on: drydock pool status ${pool} --watch)`)
@@ -62,9 +68,6 @@ async function readEvents(appliance: Appliance, filter: { after: number; operati
     // The stream ended with us, or the appliance went away: who asks for the operation says so.
   }
 }
-
-/** The pool's own bar replaces the operation's. */
-const quiet = (output: Output): Output => ({ ...output, progress: () => undefined, done: () => undefined })
 
 /** `63/90 new · 9 draining · 18 old · waits: lin-088 runs job fw-perf#4411 · ETA 2 min 10 s` */
 export function barOf(pool: Pool, began: number) {
