@@ -126,7 +126,7 @@ export function openWorld(dir: string, user: ApplianceUser, show: Show) {
       for (const stop of stops.toReversed()) await stop().catch(failure => show.line(`while stopping: ${String(failure)}`))
       for (const { child } of children.toReversed()) await endChild(child)
       // VMs outlive the appliance by design; the demo's end with it.
-      endProcesses(processesWith('qemu-system', join(folders.data, 'vms')).map(({ pid }) => pid))
+      endProcesses(processesWith('qemu-system', join(folders.data, 'images')).map(({ pid }) => pid))
     },
   }
 }

@@ -35,6 +35,8 @@ export async function keysTrustAndAppliance(world: World): Promise<void> {
 
   await startCiAndForeignVm(world)
   await signIn(world, ADMIN, record.admin.oneTimePassword)
+  const [token] = await world.records<{ credential: string }>(ADMIN, ['token', 'new', 'demo', '--hours', '24'])
+  world.token = token?.credential ?? ''
   for (const [person, role] of Object.entries(PEOPLE)) {
     world.show.command(`drydock user add ${person} --role ${role}`)
     const added = await world.records<{ oneTimePassword?: string }>(ADMIN, ['user', 'add', person, '--role', role])

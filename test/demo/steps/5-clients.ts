@@ -67,7 +67,7 @@ async function aptClient(world: World, network: ConfinedNetwork, place: string, 
   writeFileSync(key, await world.text('/apt/key.asc'))
   const suites = suitesOf(world)
   const lines = (keyPath: string): string[] => suites.map(suite => `deb [signed-by=${keyPath}] ${url}/apt ${suite} main`)
-  await client(world, network, ['mmdebstrap', '--quiet', '--mode=root', '--variant=apt', '--dpkgopt=force-unsafe-io', `--aptopt=Acquire::https::CaInfo "${ca}"`, '--aptopt=Acquire::Languages "none"', 'bookworm', root, ...lines(key)], { cwd: place })
+  await client(world, network, ['mmdebstrap', '--mode=root', '--variant=apt', '--dpkgopt=force-unsafe-io', `--aptopt=Acquire::https::CaInfo "${ca}"`, '--aptopt=Acquire::Languages "none"', 'bookworm', root, ...lines(key)], { cwd: place })
   cpSync(key, join(root, 'etc/apt/keyrings/drydock.asc'))
   cpSync(ca, join(root, 'etc/apt/drydock-ca.pem'))
   writeFileSync(join(root, 'etc/apt/sources.list'), `${lines('/etc/apt/keyrings/drydock.asc').join('\n')}\n`)

@@ -16,8 +16,8 @@ export async function nodesNow(world: World): Promise<NodeRow[]> {
 
 /** QEMU processes of the appliance, and the folders of their VMs. */
 export function machines(world: World): { pid: number; node: string }[] {
-  return processesWith('qemu-system', join(world.data, 'vms')).flatMap(({ pid, line }) => {
-    const node = /vms\/([a-z]+-\d+)/.exec(line)?.[1]
+  return processesWith('qemu-system', join(world.data, 'images')).flatMap(({ pid, line }) => {
+    const node = /guest=([a-z]+-\d+)/.exec(line)?.[1]
     return node === undefined ? [] : [{ pid, node }]
   })
 }
