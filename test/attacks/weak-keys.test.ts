@@ -31,6 +31,7 @@ await t.test('gpg: text mode, SHA-1, short RSA, DSA and keys that certify themse
   await refusedWith(t, 'DD-TRUST-003', gpg.sign('good', BYTES, '--textmode'), good.public, later)
   await refusedWith(t, 'DD-TRUST-004', gpg.sign('good', BYTES, '--digest-algo', 'SHA1'), good.public, later)
   await refusedWith(t, 'DD-TRUST-004', gpg.sign('good', BYTES, '--digest-algo', 'RIPEMD160'), good.public, later)
+  await refusedWith(t, 'DD-TRUST-014', gpg.sign('good', BYTES, '--default-sig-expire', '1d'), good.public, new Date(Date.now() + 72 * HOUR))
   const short = await gpg.makeKey('short', 'rsa2048')
   await refusedWith(t, 'DD-TRUST-004', gpg.sign('short', BYTES), short.public, later)
   const dsa = await gpg.makeKey('dsa', 'dsa2048')
