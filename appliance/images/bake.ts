@@ -10,13 +10,13 @@ import { Lock } from '../model/lock.ts'
 import type { Progress } from '../model/operation.ts'
 import { agentDigest, BAKER, stepsDigest } from './baker.ts'
 import { assembleImage, type NamedLayer } from './disk.ts'
-import { findCached, PackedBoot, type PackedLayer } from './layer-cache.ts'
+import { findBoot, findLayer, type PackedBoot, type PackedLayer } from './layer-cache.ts'
 import { layerKeys, requiredRoles, type LayerKeys } from './layer-keys.ts'
 import { limitTo } from './limiter.ts'
 import { readImage } from './read-image.ts'
 import { specDigest } from './spec-digest.ts'
 import {
-  cachedLayer, closeWorkshop, compileRole, dropFolders, freshFolder, gatherRole, installBase, installLast, openBasePack, openRolePack, packBoot, packLayer, roleFolder, unpackLayer, type Workshop,
+  closeWorkshop, compileRole, dropFolders, freshFolder, gatherRole, installBase, installLast, openBasePack, openRolePack, packBoot, packLayer, roleFolder, unpackLayer, type Workshop,
 } from './workshop.ts'
 
 export type BakeInput = {
@@ -103,10 +103,10 @@ type Made = { base: PackedLayer; roles: PackedLayer[]; last: PackedLayer; boot: 
 async function makeLayers(workshop: Workshop, keys: LayerKeys, { suite, requires, step }: Making): Promise<Made> {
   const { lock } = workshop
   const limited = limitTo(Math.max(2, availableParallelism()))
-  const cachedBase = await cachedLayer(workshop, keys.base)
-  const cachedRoles = await Promise.all(keys.roles.map(key => cachedLayer(workshop, key)))
-  const cachedLast = await cachedLayer(workshop, keys.last)
-  const cachedBoot = await findCached(PackedBoot, workshop.imagesDir, keys.boot)
+  const cachedBase = await findLayer(workshop.imagesDir, keys.base)
+  const cachedRoles = await Promise.all(keys.roles.map(key => findLayer(workshop.imagesDir, key)))
+  const cachedLast = await findLayer(workshop.imagesDir, keys.last)
+  const cachedBoot = await findBoot(workshop.imagesDir, keys.boot)
   if (cachedBase !== undefined && cachedLast !== undefined && cachedBoot !== undefined && cachedRoles.every(role => role !== undefined)) {
     return { base: cachedBase, roles: cachedRoles, last: cachedLast, boot: cachedBoot }
   }

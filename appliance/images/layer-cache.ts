@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import Type from 'typebox'
 import { checkShape } from '../../bundles/format/check.ts'
 import { DigestText } from '../../bundles/format/item.ts'
-import { hexOf, type Digest } from '../core/digest.ts'
-import { isErrno } from '../core/error.ts'
+import { digestOfFile, hexOf, type Digest } from '../core/digest.ts'
+import { DrydockError, isErrno } from '../core/error.ts'
 
 const strict = { additionalProperties: false } as const
 
@@ -23,18 +23,30 @@ export type PackedBoot = Type.Static<typeof PackedBoot>
  *     images/layers/<hex of the key>/layer.json    what it is; written last, so a folder without it does not count
  *                                    image         (layers) squashfs and verity tree
  *                                    vmlinuz initrd (boot)
- * A key is the digest of everything that decides the bytes; nothing here ever changes, anything may be deleted. Nothing here is synced either:
- * a layer is hashed each time it goes into an image, and one that a power cut has torn is thrown away and made again. (A sync here would write
- * out the whole work folder, which is about to be deleted.)
+ * A key is the digest of everything that decides the bytes; nothing here ever changes, anything may be deleted. Nothing here is synced either: it is
+ * hashed before it is used, and what a power cut has torn is thrown away and made again. (A sync here would write out the whole work folder, which is
+ * about to be deleted.)
  */
-export async function findCached<S extends typeof PackedLayer | typeof PackedBoot>(schema: S, imagesDir: string, key: Digest): Promise<Type.Static<S> | undefined> {
+export async function findLayer(imagesDir: string, key: Digest): Promise<PackedLayer | undefined> {
+  return await findKept(PackedLayer, imagesDir, key, layer => ({ image: layer.digest }))
+}
+
+export async function findBoot(imagesDir: string, key: Digest): Promise<PackedBoot | undefined> {
+  return await findKept(PackedBoot, imagesDir, key, boot => ({ vmlinuz: boot.kernel, initrd: boot.initrd }))
+}
+
+async function findKept<S extends typeof PackedLayer | typeof PackedBoot>(schema: S, imagesDir: string, key: Digest, filesOf: (facts: Type.Static<S>) => Record<string, string>): Promise<Type.Static<S> | undefined> {
+  const folder = cacheFolder(imagesDir, key)
   try {
-    return checkShape(schema, JSON.parse(await readFile(join(cacheFolder(imagesDir, key), 'layer.json'), 'utf8')), 'layer.json')
+    const facts = checkShape(schema, JSON.parse(await readFile(join(folder, 'layer.json'), 'utf8')), 'layer.json')
+    const sound = await Promise.all(Object.entries(filesOf(facts)).map(async ([file, digest]) => (await digestOfFile(join(folder, file))).digest === digest))
+    if (sound.every(Boolean)) return facts
   } catch (failure) {
-    if (isErrno(failure, 'ENOENT')) return undefined
-    await dropCached(imagesDir, key)
-    return undefined
+    // A file that is missing or is no JSON is as good as a torn one; a disk that cannot be read is not.
+    if (!isErrno(failure, 'ENOENT') && !(failure instanceof SyntaxError) && !(failure instanceof DrydockError)) throw failure
   }
+  await dropCached(imagesDir, key)
+  return undefined
 }
 
 /** Takes over a folder made beside the cache (same file system). A second maker of the same key leaves the first one's. */

@@ -4,9 +4,10 @@ import { programEnvironment, runProgram } from '../core/run-program.ts'
 
 /**
  * Root of a user namespace of its own, in which our user is root and its subordinate ids are everybody else; without a network, so that baking
- * cannot open a URL even by mistake; with a process namespace, so that nothing outlives it.
+ * cannot open a URL even by mistake; with a process namespace, so that nothing outlives it. When we are killed, so is it (pdeathsig): a step that
+ * went on alone would write into the folder of the next try.
  */
-const UNSHARE = ['--user', '--map-root-user', '--map-auto', '--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
+const UNSHARE = ['unshare', '--user', '--map-root-user', '--map-auto', '--mount', '--net', '--ipc', '--uts', '--pid', '--fork', '--kill-child', '--mount-proc', '--']
 
 export type Namespace = {
   /** The work folder; every step starts in it. */
@@ -27,9 +28,10 @@ export async function runOwnStep(step: string, args: readonly string[], namespac
   return await inside([process.execPath, '--disable-warning=ExperimentalWarning', script, ...args], `step ${step}`, namespace)
 }
 
-/** Removes folders whose files may belong to subordinate ids. One that is not there is no error. */
+/** Removes folders whose files may belong to subordinate ids. One that is not there is no error. Again, when a cancelled step is still dying in it. */
 export async function removeInside(paths: readonly string[], signal: AbortSignal): Promise<void> {
-  await inside(['rm', '-rf', '--one-file-system', '--', ...paths], 'clean-up', { folder: '/', sourceDateEpoch: 0, signal })
+  const script = 'for try in 1 2 3 4 5 6 7 8; do rm -rf --one-file-system -- "$@" && exit; sleep 0.2; done; exit 1'
+  await inside(['sh', '-c', script, 'sh', ...paths], 'clean-up', { folder: '/', sourceDateEpoch: 0, signal })
 }
 
 async function inside(command: readonly string[], what: string, { folder, sourceDateEpoch, signal }: Namespace): Promise<string> {
@@ -38,7 +40,7 @@ async function inside(command: readonly string[], what: string, { folder, source
   }
   try {
     const env = { ...programEnvironment({ SOURCE_DATE_EPOCH: String(sourceDateEpoch), HOME: '/nonexistent' }), PATH: '/usr/sbin:/usr/bin:/sbin:/bin' }
-    const { stdout } = await runProgram('unshare', { args: [...UNSHARE, ...command], cwd: folder, env, signal, package: 'util-linux' })
+    const { stdout } = await runProgram('setpriv', { args: ['--pdeathsig', 'KILL', '--', ...UNSHARE, ...command], cwd: folder, env, signal, package: 'util-linux' })
     return stdout.toString('utf8')
   } catch (failure) {
     if (!(failure instanceof DrydockError) || failure.code !== 'DD-CORE-006') throw failure

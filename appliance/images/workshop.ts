@@ -9,7 +9,7 @@ import { programEnvironment, runProgram } from '../core/run-program.ts'
 import type { Lock, LockedDeb, LockedRole } from '../model/lock.ts'
 import { AGENT_FOLDER, INITRD_MODULES } from './baker.ts'
 import { writeCpio, type CpioEntry } from './cpio.ts'
-import { cacheFolder, findCached, keepCached, PackedBoot, PackedLayer } from './layer-cache.ts'
+import { cacheFolder, keepCached, PackedBoot, PackedLayer } from './layer-cache.ts'
 import { settingsOf } from './layer-keys.ts'
 import { removeInside, runOwnStep, runStep, type Namespace } from './namespace.ts'
 
@@ -106,10 +106,6 @@ export async function packBoot(workshop: Workshop, key: Digest): Promise<PackedB
   const boot = { kernel: (await digestOfFile(join(target, 'vmlinuz'))).digest, initrd: (await digestOfFile(join(target, 'initrd'))).digest }
   await keepCached(workshop.imagesDir, key, target, boot)
   return boot
-}
-
-export async function cachedLayer(workshop: Workshop, key: Digest): Promise<PackedLayer | undefined> {
-  return await findCached(PackedLayer, workshop.imagesDir, key)
 }
 
 export function roleFolder(index: number): string {
