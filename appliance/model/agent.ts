@@ -20,7 +20,8 @@ export type MeasurementReport = Type.Static<typeof MeasurementReport>
 /** `run`: take jobs. `quiesce`: take no new one. `stop`: as quiesce, then power off when none runs. */
 export type Want = 'run' | 'quiesce' | 'stop'
 
-export type HeartbeatAnswer = { want: Want; ci?: CiEnrolment; measure?: true }
+/** `again`: seconds until the next heartbeat, this once. */
+export type HeartbeatAnswer = { want: Want; ci?: CiEnrolment; measure?: true; again?: number }
 
 /** One-time enrolment tokens: only their SHA-256 is kept, each is bound to a node. */
 export interface EnrolmentTokens {

@@ -6,6 +6,9 @@ import type { CiEnrolment } from '../../model/ci-connector.ts'
 import type { NodeRecord, NodeRegistry } from '../../model/node.ts'
 import { measurementDigest, takeHeartbeat, WANT } from './heartbeat.ts'
 
+/** A node that is on its way somewhere (booting, draining) is waited for by a rollout, so it is asked to come back after this many seconds. */
+export const SOON_SECONDS = 2
+
 export type AgentDeskDeps = {
   nodes: NodeRegistry
   tokens: EnrolmentTokens
@@ -43,7 +46,7 @@ export function agentDesk(deps: AgentDeskDeps): AgentDesk {
       if (notable) deps.changed(record)
       const want = WANT[record.phase]
       const ci = want === 'stop' || verdict === 'wrong-image' ? null : await deps.ciEnrolment(record)
-      return { want, ...(ci === null ? {} : { ci }), ...(measure ? { measure: true } : {}) }
+      return { want, ...(ci === null ? {} : { ci }), ...(measure ? { measure: true } : {}), ...(record.phase === 'healthy' ? {} : { again: SOON_SECONDS }) }
     },
 
     measured(node, { bootId, digest, measurement }) {

@@ -4,7 +4,7 @@ import { mkdirSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { ciEnrolments } from '../../../../appliance/api/agent/ci-enrolments.ts'
-import { agentDesk } from '../../../../appliance/api/agent/desk.ts'
+import { agentDesk, SOON_SECONDS } from '../../../../appliance/api/agent/desk.ts'
 import { enrolmentTokens } from '../../../../appliance/state/enrolment-tokens.ts'
 import { measurementDigest, NOT_MEASURED } from '../../../../appliance/api/agent/heartbeat.ts'
 import { buildAgentServer } from '../../../../appliance/api/agent/routes.ts'
@@ -148,7 +148,7 @@ await t.test('the agents’ port, over real TLS', async t => {
     t.match(await ask(port, ca.caPem, 'POST', '/agent/measurement', { bootId, digest, measurement: { ...MEASUREMENT, kernel: 'other' } }, first.identity), { status: 409, json: { code: 'DD-AGENT-003' } })
     t.match(await ask(port, ca.caPem, 'POST', '/agent/measurement', { bootId, digest, measurement: MEASUREMENT }, first.identity), { status: 204 })
     t.same(nodes.get('lin-1')?.measurement, MEASUREMENT)
-    t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat({ measurementDigest: digest }), first.identity)).json, { want: 'run' })
+    t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat({ measurementDigest: digest }), first.identity)).json, { want: 'run', again: SOON_SECONDS })
     await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat({ measurementDigest: `sha256:${'9'.repeat(64)}` }), first.identity)
     t.equal(nodes.get('lin-1')?.measurement, null, 'an old one is not taken for a new one')
   })
@@ -156,12 +156,12 @@ await t.test('the agents’ port, over real TLS', async t => {
   await t.test('how its CI agent signs in comes with the answer once it is enrolled there, and is asked for again after a restart', async t => {
     nodes.put({ ...nodes.get('lin-1')!, phase: 'enrolled', ciAgentId: 'SIM-1' })
     for (const _ of [1, 2]) {
-      t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat(), first.identity)).json, { want: 'run', ci: { kind: 'sim', agentId: 'SIM-1', url: 'http://10.0.2.101:9000', secret: 's', labels: ['linux'] } })
+      t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat(), first.identity)).json, { want: 'run', ci: { kind: 'sim', agentId: 'SIM-1', url: 'http://10.0.2.101:9000', secret: 's', labels: ['linux'] }, again: SOON_SECONDS })
     }
     t.same(enrolled, ['lin-1'], 'once')
     ci.forget('lin-1')
     nodes.put({ ...nodes.get('lin-1')!, phase: 'draining' })
-    t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat(), first.identity)).json, { want: 'quiesce' })
+    t.same((await ask(port, ca.caPem, 'POST', '/agent/heartbeat', beat(), first.identity)).json, { want: 'quiesce', again: SOON_SECONDS }, 'a node on its way is asked to come back soon')
     t.same(enrolled, ['lin-1'], 'a node on its way out is not enrolled again')
   })
 
