@@ -153,7 +153,7 @@ async function setPhase(step: StepOf<'set-phase'>, plan: Plan, effects: Effects)
     return DONE
   }
   change(step.node, { phase: step.phase, ...(step.failure === undefined ? {} : { failure: step.failure, failedAt: now }) }, effects)
-  if (step.phase === 'enrolled' && record.phase === 'booting') emit('boot.node', step.node, { hypervisor: record.hypervisor, seconds: Math.round((now - record.phaseSince) / 100) / 10 }, plan, effects)
+  if (step.phase === 'enrolled' && record.phase === 'booting') emit('boot.node', step.node, { hypervisor: record.hypervisor, seconds: Math.round(((record.firstHeartbeatAt ?? now) - record.phaseSince) / 100) / 10 }, plan, effects)
   if (step.phase === 'failed') emit('fail.node', step.node, { reason: step.failure ?? 'unknown' }, plan, effects)
   if (step.phase === 'gone' && record.phase !== 'planned') emit('remove.node', step.node, { hypervisor: record.hypervisor }, plan, effects)
   return DONE
