@@ -18,7 +18,7 @@ import { useMirrors } from './steps/5-clients.ts'
 import { createPool } from './steps/6-pool.ts'
 import { changePool } from './steps/7-change.ts'
 import { rollBack } from './steps/8-rollback.ts'
-import { clearEarlier, makeFolders, openWorld, type World } from './world.ts'
+import { clearEarlier, makeFolders, openWorld, peakMemory, type World } from './world.ts'
 
 const DEFAULT_DIR = '/var/tmp/drydock-demo'
 
@@ -63,6 +63,8 @@ try {
     show.endStep()
   }
   show.step(9, 'what it took')
+  if (world.up?.pid !== undefined) show.fact('peak memory of up', `${peakMemory(world.up.pid)} MiB`)
+  show.fact('digests of steps 6 and 8', world.facts['image 1'] === world.facts['image 3'] ? 'equal' : 'DIFFERENT')
   show.table()
   show.line('')
   show.line(`console   https://localhost:${world.ports.https}   (its CA is the appliance's own: sha256 ${world.facts['caSha256']})`)

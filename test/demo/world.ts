@@ -44,6 +44,8 @@ export function openWorld(dir: string, user: ApplianceUser, show: Show) {
     ciToken: randomBytes(16).toString('hex'),
     /** A bearer token of the admin, for looking at the API. */
     token: '',
+    /** The appliance's own process. */
+    up: undefined as ChildProcess | undefined,
     /** A VM that is not ours. */
     foreign: undefined as ChildProcess | undefined,
     facts: {} as Record<string, string>,
@@ -234,6 +236,12 @@ export async function until<T>(what: string, seconds: number, ask: () => Promise
     if (Date.now() > end) throw new Error(`expected ${what} within ${seconds} s, found it not so`)
     await pause(250)
   }
+}
+
+/** The most memory that a process has held, in MiB (VmHWM of proc(5)). */
+export function peakMemory(pid: number): number {
+  const kib = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
+  return Math.round(Number(kib ?? 0) / 1024)
 }
 
 /** Processes whose command line holds all the words; for showing what really runs. */

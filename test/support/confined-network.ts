@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -23,7 +23,8 @@ export type ConfinedNetwork = {
 
 /** @param names host names that resolve inside, all to the peer. */
 export async function openConfinedNetwork(target: Peer, names: readonly string[] = []): Promise<ConfinedNetwork> {
-  const id = process.pid % 60_000
+  clearEarlierNetworks()
+  const id = process.pid
   const name = `drydock-${id}`
   const [ours, theirs] = [`dda${id}`, `ddb${id}`]
   const net = `10.${200 + (id % 50)}.${Math.floor(id / 256) % 250}`
@@ -70,6 +71,18 @@ export async function openConfinedNetwork(target: Peer, names: readonly string[]
       rmSync(etc, { recursive: true, force: true })
       rmSync(traces, { recursive: true, force: true })
     },
+  }
+}
+
+/** Namespaces that a killed run left: their name holds the id of a process that is gone. The helper of a dead namespace's link ends with it. */
+function clearEarlierNetworks(): void {
+  const names = spawnSync('ip', ['netns', 'list'], { encoding: 'utf8' }).stdout.split('\n').map(line => line.split(' ')[0] ?? '')
+  for (const name of names) {
+    const pid = /^drydock-(\d+)$/.exec(name)?.[1]
+    if (pid === undefined || existsSync(`/proc/${pid}`)) continue
+    spawnSync('ip', ['netns', 'del', name])
+    spawnSync('ip', ['link', 'del', `dda${pid}`])
+    rmSync(join('/etc/netns', name), { recursive: true, force: true })
   }
 }
 

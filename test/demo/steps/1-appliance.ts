@@ -48,7 +48,7 @@ export async function keysTrustAndAppliance(world: World): Promise<void> {
 function startAppliance(world: World): void {
   const log = join(world.dir, 'up.log')
   writeFileSync(log, '')
-  world.start('up', join(world.checkout, 'appliance/main/drydock'), ['up', '--data', world.data, '--marks', world.marks], { asAppliance: true, onLine: line => appendFileSync(log, `${line}\n`) })
+  world.up = world.start('up', join(world.checkout, 'appliance/main/drydock'), ['up', '--data', world.data, '--marks', world.marks], { asAppliance: true, onLine: line => appendFileSync(log, `${line}\n`) })
 }
 
 async function startCiAndForeignVm(world: World): Promise<void> {

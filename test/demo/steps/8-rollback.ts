@@ -12,6 +12,7 @@ export async function rollBack(world: World): Promise<void> {
     return now.state === 'healthy' && now.target === 3 ? now : undefined
   })
   if (pool.image !== world.facts['image 1']) throw new Error(`expected the first image ${world.facts['image 1']}, found ${pool.image}`)
+  world.facts['image 3'] = pool.image
   const events = JSON.parse(await world.text('/api/v1/events?after=0&subject=pool:linux-demo&limit=1000')) as { type: string }[]
   const bakes = events.filter(event => event.type === 'build.image').length
   if (bakes !== 2) throw new Error(`expected 2 bakes in all, found ${bakes}`)
