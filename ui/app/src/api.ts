@@ -4,6 +4,12 @@ import type { paths } from '../../client/generated/paths.ts'
 /** The one client of the console; the session cookie carries who we are. */
 export const api = createDrydockClient({ baseUrl: window.location.origin })
 
+/** Told to the window when an answer says that nobody is signed in any more (the session ended, or the appliance started again). */
+export const SIGNED_OUT = 'drydock:signed-out'
+const NOT_SIGNED_IN = 'DD-IDENT-003'
+/** Our own word for no answer at all. */
+export const NO_ANSWER = 'DD-CLI-005'
+
 type Answer<P extends keyof paths, M extends keyof paths[P]> = paths[P][M] extends { responses: { 200: { content: { 'application/json': infer Body } } } } ? Body : never
 
 export type Session = Answer<'/api/v1/session', 'get'>
@@ -23,7 +29,7 @@ export function faultOf(failure: unknown): Fault {
   if (typeof failure === 'object' && failure !== null && 'code' in failure && 'message' in failure && 'hint' in failure) {
     return { message: String(failure.message), hint: String(failure.hint), code: String(failure.code) }
   }
-  return { message: 'expected an answer from the appliance, found none', hint: 'check that the appliance runs (drydock doctor) and that this machine can reach it', code: 'DD-CLI-005' }
+  return { message: 'expected an answer from the appliance, found none', hint: 'check that the appliance runs (drydock doctor) and that this machine can reach it', code: NO_ANSWER }
 }
 
 export class ApiFault extends Error {
@@ -42,7 +48,11 @@ export async function answerOf<T>(call: Promise<{ data?: T; error?: unknown }>):
   } catch (failure) {
     throw new ApiFault(faultOf(failure))
   }
-  if (answer.error !== undefined) throw new ApiFault(faultOf(answer.error))
+  if (answer.error !== undefined) {
+    const fault = faultOf(answer.error)
+    if (fault.code === NOT_SIGNED_IN) window.dispatchEvent(new Event(SIGNED_OUT))
+    throw new ApiFault(fault)
+  }
   return answer.data as T
 }
 

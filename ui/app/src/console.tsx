@@ -1,9 +1,10 @@
 import { Center, Loader } from '@mantine/core'
 import { useCallback, useEffect, useState, type ReactNode } from 'react'
 import { Route, Routes } from 'react-router'
-import { answerOf, api, ApiFault, faultFrom, type Fault, type Session } from './api.ts'
+import { answerOf, api, ApiFault, faultFrom, SIGNED_OUT, type Fault, type Session } from './api.ts'
 import { LiveEvents } from './live-events.tsx'
 import { FaultBox } from './parts/facts.tsx'
+import { Page } from './parts/page.tsx'
 import { EventsPage } from './pages/events.tsx'
 import { HomePage } from './pages/home.tsx'
 import { ImagesPage } from './pages/images.tsx'
@@ -18,8 +19,6 @@ import { NewPassword, SignIn } from './pages/sign-in.tsx'
 import { Shell } from './shell.tsx'
 import { SessionContext } from './session.ts'
 
-const NOT_SIGNED_IN = new Set(['DD-IDENT-001', 'DD-IDENT-002', 'DD-IDENT-003'])
-
 /** Who is there decides what is shown: nobody → sign in; a one-time password → a new one; else the console. */
 export function Console(): ReactNode {
   const [session, setSession] = useState<Session | null | undefined>(undefined)
@@ -30,12 +29,17 @@ export function Console(): ReactNode {
       setFault(null)
     } catch (failure) {
       const found = faultFrom(failure)
-      if (failure instanceof ApiFault && found.code.startsWith('DD-IDENT')) setSession(null)
-      else setFault(found)
-      if (NOT_SIGNED_IN.has(found.code)) setFault(null)
+      const isNobody = failure instanceof ApiFault && found.code.startsWith('DD-IDENT')
+      if (isNobody) setSession(null)
+      setFault(isNobody ? null : found)
     }
   }, [])
-  useEffect(() => void look(), [look])
+  useEffect(() => {
+    const nobody = (): void => setSession(null)
+    window.addEventListener(SIGNED_OUT, nobody)
+    void look()
+    return () => window.removeEventListener(SIGNED_OUT, nobody)
+  }, [look])
 
   if (fault !== null) return <Center p="xl"><FaultBox fault={fault} /></Center>
   if (session === undefined) return <Center p="xl"><Loader aria-label="loading" /></Center>
@@ -56,7 +60,7 @@ export function Console(): ReactNode {
             <Route path="/images" element={<ImagesPage />} />
             <Route path="/mirrors" element={<MirrorsPage />} />
             <Route path="/events" element={<EventsPage />} />
-            <Route path="*" element={<p>There is no such page. Press <kbd>g</kbd> <kbd>h</kbd> for the first one.</p>} />
+            <Route path="*" element={<Page title="Not here" question="What was asked for?"><p>There is no page at this address. Press <kbd>g</kbd> <kbd>h</kbd> for the first one.</p></Page>} />
           </Routes>
         </Shell>
       </LiveEvents>

@@ -2,22 +2,40 @@ import { createContext, useContext, useEffect, useMemo, useRef, useState, type R
 import { answerOf, api, type DrydockEvent } from './api.ts'
 
 const KEPT_EVENTS = 500
+const AGAIN_MS = 2000
+
+/** What never changes while the console is open, so that an event redraws only those who show events. */
+type Stream = {
+  subscribe(listener: (event: DrydockEvent) => void): () => void
+  /** The appliance did not answer somebody's request. */
+  missed(): void
+}
 
 export type Live = {
   /** Newest last. */
   events: readonly DrydockEvent[]
   /** When the stream broke; null while it is live. */
   staleSince: Date | null
-  subscribe(listener: (event: DrydockEvent) => void): () => void
 }
 
-const LiveContext = createContext<Live>({ events: [], staleSince: null, subscribe: () => () => undefined })
+const StreamContext = createContext<Stream>({ subscribe: () => () => undefined, missed: () => undefined })
+const LiveContext = createContext<Live>({ events: [], staleSince: null })
 
 /** One event stream for all pages (SSE with replay): after a break it goes on behind the last event it has. */
 export function LiveEvents({ children }: { children: ReactNode }): ReactNode {
   const [events, setEvents] = useState<readonly DrydockEvent[]>([])
   const [staleSince, setStaleSince] = useState<Date | null>(null)
   const listeners = useRef(new Set<(event: DrydockEvent) => void>())
+  const stream = useMemo<Stream>(
+    () => ({
+      subscribe(listener) {
+        listeners.current.add(listener)
+        return () => listeners.current.delete(listener)
+      },
+      missed: () => setStaleSince(since => since ?? new Date()),
+    }),
+    [],
+  )
 
   useEffect(() => {
     let last = 0
@@ -36,9 +54,9 @@ export function LiveEvents({ children }: { children: ReactNode }): ReactNode {
       source.addEventListener('open', () => setStaleSince(null))
       source.addEventListener('message', message => take(JSON.parse(String(message.data)) as DrydockEvent))
       source.addEventListener('error', () => {
-        setStaleSince(since => since ?? new Date())
+        stream.missed()
         source?.close()
-        if (!ended) retry = setTimeout(open, 2000)
+        if (!ended) retry = setTimeout(open, AGAIN_MS)
       })
     }
     void answerOf(api.GET('/api/v1/events', { params: { query: { limit: 200 } } }))
@@ -54,22 +72,16 @@ export function LiveEvents({ children }: { children: ReactNode }): ReactNode {
       clearTimeout(retry)
       source?.close()
     }
-  }, [])
+  }, [stream])
 
-  const live = useMemo<Live>(
-    () => ({
-      events,
-      staleSince,
-      subscribe(listener) {
-        listeners.current.add(listener)
-        return () => listeners.current.delete(listener)
-      },
-    }),
-    [events, staleSince],
-  )
-  return <LiveContext value={live}>{children}</LiveContext>
+  const live = useMemo<Live>(() => ({ events, staleSince }), [events, staleSince])
+  return <StreamContext value={stream}><LiveContext value={live}>{children}</LiveContext></StreamContext>
 }
 
 export function useLive(): Live {
   return useContext(LiveContext)
+}
+
+export function useStream(): Stream {
+  return useContext(StreamContext)
 }

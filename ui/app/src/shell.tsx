@@ -1,101 +1,69 @@
-import { ActionIcon, Anchor, AppShell, Burger, Group, Menu, Modal, NavLink, Text, Tooltip, useMantineColorScheme } from '@mantine/core'
-import { useEffect, useState, type ReactNode } from 'react'
-import { Link, useLocation, useNavigate } from 'react-router'
+import { ActionIcon, Button, Modal, NavLink, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
+import { useState, type ReactNode } from 'react'
+import { Link, useLocation } from 'react-router'
 import { api } from './api.ts'
+import { PAGES, useKeyboard } from './keyboard.ts'
 import { useLive } from './live-events.tsx'
+import { Icon } from './parts/icon.tsx'
 import { useSession } from './session.ts'
 import { urls } from './urls.ts'
 import { clock } from './words.ts'
 
-/** The pages, their key after `g`, and the question each answers. */
-const PAGES = [
-  { key: 'h', to: urls.home, label: 'Home', question: 'what needs me?' },
-  { key: 'i', to: urls.imports, label: 'Imports', question: 'what came in, may it pass?' },
-  { key: 'm', to: urls.mirrors, label: 'Mirrors', question: 'what do we have?' },
-  { key: 'b', to: urls.images, label: 'Images', question: 'what do the runners run?' },
-  { key: 'p', to: urls.pools, label: 'Pools', question: 'are the fleets as declared?' },
-  { key: 'n', to: urls.nodes, label: 'Nodes', question: 'is this runner the same as its siblings?' },
-  { key: 'e', to: urls.events, label: 'Events', question: 'what happened, who did it?' },
-] as const
-
+/** The frame around every page: where we are, whether it is live, who we are. */
 export function Shell({ children, onSignedOut }: { children: ReactNode; onSignedOut: () => Promise<void> }): ReactNode {
   const { session } = useSession()
   const { staleSince } = useLive()
-  const { colorScheme, setColorScheme } = useMantineColorScheme()
+  const { setColorScheme } = useMantineColorScheme()
+  const scheme = useComputedColorScheme('light')
   const [menuOpen, setMenuOpen] = useState(false)
   const [helpOpen, setHelpOpen] = useState(false)
   const { pathname } = useLocation()
   useKeyboard(() => setHelpOpen(true))
+  const signOut = <Button size="compact-xs" variant="default" onClick={() => void api.DELETE('/api/v1/session').then(onSignedOut)}>Sign out</Button>
 
   return (
-    <AppShell header={{ height: 48 }} navbar={{ width: 190, breakpoint: 'sm', collapsed: { mobile: !menuOpen } }} padding="md">
-      <AppShell.Header>
-        <Group h="100%" px="md" justify="space-between" wrap="nowrap">
-          <Group gap="sm" wrap="nowrap">
-            <Burger opened={menuOpen} onClick={() => setMenuOpen(!menuOpen)} hiddenFrom="sm" size="sm" aria-label="menu" />
-            <img src="/drydock.svg" width="24" height="24" alt="" />
-            <Text fw={700}>Drydock</Text>
-            <Text size="sm" c="dimmed">{session.site}</Text>
-          </Group>
-          <Group gap="md" wrap="nowrap">
-            <span className="live" role="status" data-stale={staleSince !== null}>
-              {staleSince === null ? '● live' : `▲ stale since ${clock(staleSince.toISOString())}`}
-            </span>
-            <Tooltip label="light or dark">
-              <ActionIcon variant="subtle" aria-label="switch between light and dark" onClick={() => setColorScheme(colorScheme === 'dark' ? 'light' : 'dark')}>◐</ActionIcon>
-            </Tooltip>
-            <ActionIcon variant="subtle" aria-label="keys and help" onClick={() => setHelpOpen(true)}>?</ActionIcon>
-            <Menu position="bottom-end">
-              <Menu.Target>
-                <Anchor component="button" size="sm" aria-label={`signed in as ${session.user}, ${session.role}`}>{session.user} · {session.role}</Anchor>
-              </Menu.Target>
-              <Menu.Dropdown>
-                <Menu.Item onClick={() => void api.DELETE('/api/v1/session').then(onSignedOut)}>Sign out</Menu.Item>
-              </Menu.Dropdown>
-            </Menu>
-          </Group>
-        </Group>
-      </AppShell.Header>
-      <AppShell.Navbar p="xs" aria-label="pages">
-        {PAGES.map(page => (
-          <NavLink key={page.to} component={Link} to={page.to} label={page.label} active={page.to === '/' ? pathname === '/' : pathname.startsWith(page.to)} onClick={() => setMenuOpen(false)} />
-        ))}
-        <Text size="xs" c="dimmed" mt="auto" p="xs">Drydock {session.version}</Text>
-      </AppShell.Navbar>
-      <AppShell.Main>
-        <div className="page">{children}</div>
-      </AppShell.Main>
-      <Modal opened={helpOpen} onClose={() => setHelpOpen(false)} title="Keys" lockScroll={false}>
-        <ul>
-          {PAGES.map(page => <li key={page.key}><kbd>g</kbd> <kbd>{page.key}</kbd> {page.label}: {page.question}</li>)}
-          <li><kbd>/</kbd> search the mirrors</li>
-          <li><kbd>?</kbd> this list</li>
-        </ul>
-        <Text size="sm" c="dimmed">Everything here can be done with the drydock command; each action shows its line.</Text>
+    <div className="shell">
+      <a className="skip" href="#main">Skip to the page</a>
+      <header className="head">
+        <ActionIcon className="only-phone" variant="subtle" color="gray" aria-label="pages" aria-expanded={menuOpen} onClick={() => setMenuOpen(!menuOpen)}><Icon name="menu" /></ActionIcon>
+        <Link className="brand" to={urls.home}><img src="/drydock.svg" width="26" height="26" alt="" />Drydock</Link>
+        <span className="site">{session.site}</span>
+        <div className="end">
+          <span className="live" role="status" data-stale={staleSince !== null}>{staleSince === null ? 'live' : `stale since ${clock(staleSince.toISOString())}`}</span>
+          <ActionIcon variant="subtle" color="gray" title="light or dark" aria-label="switch between light and dark" onClick={() => setColorScheme(scheme === 'dark' ? 'light' : 'dark')}><Icon name="scheme" /></ActionIcon>
+          <ActionIcon variant="subtle" color="gray" title="keys and help" aria-label="keys and help" onClick={() => setHelpOpen(true)}><Icon name="help" /></ActionIcon>
+          <span className="who only-wide">{whoIs(session)}</span>
+          <span className="only-wide">{signOut}</span>
+        </div>
+      </header>
+      <nav className="nav" aria-label="pages" data-open={menuOpen}>
+        {PAGES.map(page => {
+          const here = page.to === urls.home ? pathname === urls.home : pathname.startsWith(page.to)
+          return <NavLink key={page.to} component={Link} to={page.to} label={page.label} active={here} aria-current={here ? 'page' : undefined} onClick={() => setMenuOpen(false)} />
+        })}
+        <div className="version">
+          <div className="only-phone">{whoIs(session)}&nbsp; {signOut}</div>
+          Drydock {session.version}
+        </div>
+      </nav>
+      <main className="main" id="main">
+        {staleSince === null ? null : (
+          <div className="stale page" role="alert">
+            <span><b>The appliance has not answered since {clock(staleSince.toISOString())}.</b> What is shown may be old. It is asked again every two seconds; on the appliance, <code>drydock doctor</code> says what is wrong.</span>
+          </div>
+        )}
+        {children}
+      </main>
+      <Modal opened={helpOpen} onClose={() => setHelpOpen(false)} title="Keys" lockScroll={false} closeButtonProps={{ 'aria-label': 'close' }}>
+        <dl className="keys">
+          {PAGES.map(page => [<dt key={`key ${page.key}`}><kbd>g</kbd> <kbd>{page.key}</kbd></dt>, <dd key={page.key}><b>{page.label}</b>: {page.question}</dd>])}
+          <dt><kbd>/</kbd></dt><dd>search the mirrors</dd>
+          <dt><kbd>?</kbd></dt><dd>this list</dd>
+        </dl>
+        <Text size="sm" className="soft">Everything here can be done with the drydock command; each action shows its line.</Text>
       </Modal>
-    </AppShell>
+    </div>
   )
 }
 
-function useKeyboard(showHelp: () => void): void {
-  const navigate = useNavigate()
-  useEffect(() => {
-    let afterG = 0
-    const press = (event: KeyboardEvent): void => {
-      const target = event.target as HTMLElement
-      if (target.closest('input, textarea, select, [contenteditable]') !== null || event.ctrlKey || event.metaKey || event.altKey) return
-      if (event.key === '?') showHelp()
-      else if (event.key === '/') {
-        event.preventDefault()
-        void navigate(urls.mirrors)
-      } else if (event.key === 'g') afterG = event.timeStamp
-      else if (event.timeStamp - afterG < 1500) {
-        const page = PAGES.find(one => one.key === event.key)
-        if (page !== undefined) void navigate(page.to)
-        afterG = 0
-      }
-    }
-    window.addEventListener('keydown', press)
-    return () => window.removeEventListener('keydown', press)
-  }, [navigate, showHelp])
-}
+const whoIs = ({ user, role }: { user: string; role: string }): string => (user === role ? user : `${user} (${role})`)

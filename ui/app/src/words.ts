@@ -38,3 +38,8 @@ export function plain(text: string): string {
 export function shortDigest(digest: string): string {
   return digest.replace(/^(sha256:[0-9a-f]{12}).*$/, '$1…')
 }
+
+/** Digests anywhere in a text, cut. */
+export function shortDigests(text: string): string {
+  return text.replaceAll(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, 'sha256:$1…')
+}

@@ -2,6 +2,7 @@ import { TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { useLive } from '../live-events.tsx'
 import { Command } from '../parts/facts.tsx'
+import { Page, Section } from '../parts/page.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 
 export function EventsPage(): ReactNode {
@@ -13,12 +14,15 @@ export function EventsPage(): ReactNode {
     return wanted.every(word => line.includes(word))
   })
   return (
-    <>
-      <h1>Events</h1>
-      <p className="question">What happened, who did it?</p>
-      <TextInput label="Filter the last 500" placeholder="pool.healthy, lin-3, ana …" value={words} onChange={event => setWords(event.currentTarget.value)} mb="md" />
-      <Timeline events={shown} empty={wanted.length === 0 ? 'Nothing has happened yet.' : 'No event holds all these words.'} />
-      <Command line="drydock events --follow" />
-    </>
+    <Page title="Events" question="What happened, who did it?">
+      <TextInput label="Filter" placeholder="pool.healthy, lin-3, ana …" value={words} onChange={event => setWords(event.currentTarget.value)} />
+      <Section title="Time line" note={wanted.length === 0 ? `the last ${events.length}` : `${shown.length} of the last ${events.length}`}>
+        <Timeline events={shown} empty={wanted.length === 0 ? 'Nothing has happened yet.' : 'No event holds all these words.'} />
+      </Section>
+      <div className="commands">
+        <div><span className="soft">all of it</span><Command line="drydock events --follow" /></div>
+        <div><span className="soft">who did it</span><Command line="drydock audit list" /></div>
+      </div>
+    </Page>
   )
 }

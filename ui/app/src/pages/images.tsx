@@ -1,35 +1,42 @@
-import { Table } from '@mantine/core'
+import { Anchor } from '@mantine/core'
 import type { ReactNode } from 'react'
+import { Link } from 'react-router'
 import { answerOf, api } from '../api.ts'
-import { Digest, Empty, FaultBox } from '../parts/facts.tsx'
+import { Digest, Empty, Fact, Facts, FaultBox } from '../parts/facts.tsx'
+import { Page, Section } from '../parts/page.tsx'
+import { Rows } from '../parts/rows.tsx'
+import { urls } from '../urls.ts'
 import { useAnswer } from '../use-answer.ts'
 import { bytes } from '../words.ts'
 
 export function ImagesPage(): ReactNode {
-  const { data, fault } = useAnswer(() => answerOf(api.GET('/api/v1/images')), 'images', event => event.type === 'build.image')
+  const { data, fault } = useAnswer(() => answerOf(api.GET('/api/v1/images')), 'images', { concerns: event => event.type === 'build.image', everyMs: null })
+  const pools = useAnswer(() => answerOf(api.GET('/api/v1/pools')), 'pools')
   return (
-    <>
-      <h1>Images</h1>
-      <p className="question">What do the runners run?</p>
+    <Page title="Images" question="What do the runners run?">
       <FaultBox fault={fault} />
-      {data?.length === 0 ? <Empty title="No image yet" command="drydock pool apply NAME">An image is baked when a pool is applied.</Empty> : data?.map(image => (
-        <section key={image.digest} className="panel" aria-label={image.digest}>
-          <b><Digest value={image.digest} /></b> {bytes(image.size)} · spec <Digest value={image.specDigest} /> · {image.packages.length} packages
-          <Table>
-            <Table.Thead><Table.Tr>{['Layer', 'Size', 'Digest', 'dm-verity root'].map(name => <Table.Th key={name}>{name}</Table.Th>)}</Table.Tr></Table.Thead>
-            <Table.Tbody>
-              {image.layers.map(layer => (
-                <Table.Tr key={layer.name}>
-                  <Table.Td>{layer.name}</Table.Td>
-                  <Table.Td>{bytes(layer.size)}</Table.Td>
-                  <Table.Td><Digest value={layer.digest} /></Table.Td>
-                  <Table.Td><code>{layer.verityRoot.slice(0, 16)}…</code></Table.Td>
-                </Table.Tr>
-              ))}
-            </Table.Tbody>
-          </Table>
-        </section>
-      ))}
-    </>
+      {data?.length === 0 ? <Empty title="No image yet" command="drydock pool apply NAME">An image is baked when a pool is applied.</Empty> : data?.map(image => {
+        const users = (pools.data ?? []).filter(pool => pool.image === image.digest)
+        return (
+          <Section key={image.digest} title={[image.lock.base.name, ...image.lock.roles.map(role => `${role.role} ${role.version}`)].join(', ')} note={users.length === 0 ? 'no pool runs it now' : <>run by {users.map(pool => <Anchor key={pool.name} component={Link} to={urls.pool(pool.name)} size="xs">{pool.name} </Anchor>)}</>}>
+            <Facts>
+              <Fact name="Image"><Digest value={image.digest} /></Fact>
+              <Fact name="Spec"><Digest value={image.specDigest} /></Fact>
+              <Fact name="Size">{bytes(image.size)}</Fact>
+              <Fact name="Debian packages">{image.packages.length}</Fact>
+            </Facts>
+            <Rows
+              label="layers" rows={image.layers} keyOf={layer => layer.name}
+              columns={[
+                { label: 'Layer', cell: layer => <b>{layer.name}</b> },
+                { label: 'Size', cell: layer => bytes(layer.size), className: 'numbers' },
+                { label: 'Digest', cell: layer => <Digest value={layer.digest} /> },
+                { label: 'dm-verity root', cell: layer => <span className="mono" title={layer.verityRoot}>{layer.verityRoot.slice(0, 16)}…</span> },
+              ]}
+            />
+          </Section>
+        )
+      })}
+    </Page>
   )
 }

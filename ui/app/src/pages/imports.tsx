@@ -1,8 +1,10 @@
-import { Anchor, Button, FileButton, Progress, Table, Text } from '@mantine/core'
+import { Anchor, Button, FileButton, Progress, Text } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { Link } from 'react-router'
-import { answerOf, api, faultFrom, type Fault } from '../api.ts'
-import { At, Empty, FaultBox, StateBadge } from '../parts/facts.tsx'
+import { answerOf, api, faultFrom, type Fault, type Import } from '../api.ts'
+import { At, Command, Empty, FaultBox, StateBadge } from '../parts/facts.tsx'
+import { Page, Section } from '../parts/page.tsx'
+import { Rows } from '../parts/rows.tsx'
 import { uploadBundle } from '../upload.ts'
 import { useSession } from '../session.ts'
 import { urls } from '../urls.ts'
@@ -12,53 +14,58 @@ import { bytes, plain } from '../words.ts'
 export function ImportsPage(): ReactNode {
   const { data, fault, reload } = useAnswer(() => answerOf(api.GET('/api/v1/imports')), 'imports')
   return (
-    <>
-      <h1>Imports</h1>
-      <p className="question">What came in, may it pass?</p>
+    <Page title="Imports" question="What came in, may it pass?">
       <FaultBox fault={fault} />
       <Drop onDone={reload} />
-      {data?.length === 0 ? (
+      {data === undefined ? null : data.length === 0 ? (
         <Empty title="No bundle yet" command="drydock import run /media/STICK/site-a-0001.v1-of-1.drydock">A bundle is verified before anything of it is kept. Nothing enters the mirrors without an approver.</Empty>
       ) : (
-        <Table mt="md" highlightOnHover>
-          <Table.Thead><Table.Tr>{['Bundle', 'State', 'Signed by', 'New', 'Brought by', 'When'].map(name => <Table.Th key={name}>{name}</Table.Th>)}</Table.Tr></Table.Thead>
-          <Table.Tbody>
-            {data?.map(one => (
-              <Table.Tr key={one.id}>
-                <Table.Td><Anchor component={Link} to={urls.import(one.id)}>{one.preflight === null ? plain(one.source) : `${one.preflight.stream}, sequence ${one.sequence}`}</Anchor></Table.Td>
-                <Table.Td><StateBadge state={one.state} /></Table.Td>
-                <Table.Td>{one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? ''}</Table.Td>
-                <Table.Td>{one.preflight === null ? '' : bytes(one.preflight.newBytes)}</Table.Td>
-                <Table.Td>{plain(one.submittedBy)}</Table.Td>
-                <Table.Td><At iso={one.at} /></Table.Td>
-              </Table.Tr>
-            ))}
-          </Table.Tbody>
-        </Table>
+        <Section title="What came in" note="newest first">
+          <Rows
+            label="imports" rows={data} keyOf={one => one.id}
+            columns={[
+              { label: 'Bundle', cell: one => <><Anchor component={Link} to={urls.import(one.id)} fw={600}>{nameOf(one)}</Anchor><div className="soft">{fileOf(one)}</div></> },
+              { label: 'State', cell: one => <StateBadge state={one.state} /> },
+              { label: 'Signed by', cell: one => one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? null },
+              { label: 'New', cell: one => (one.preflight === null ? null : bytes(one.preflight.newBytes)), className: 'numbers' },
+              { label: 'Brought by', cell: one => plain(one.submittedBy) },
+              { label: 'When', cell: one => <At iso={one.at} /> },
+            ]}
+          />
+        </Section>
       )}
-    </>
+    </Page>
   )
 }
 
+export function nameOf(record: Import): string {
+  return record.preflight === null ? fileOf(record) : `${plain(record.preflight.stream)}, sequence ${record.sequence}`
+}
+
+export function fileOf(record: Import): string {
+  return plain(record.source.split('/').at(-1) ?? record.source)
+}
+
 function Drop({ onDone }: { onDone: () => void }): ReactNode {
-  const { isOperator } = useSession()
+  const { isOperator, session } = useSession()
   const [over, setOver] = useState(false)
-  const [share, setShare] = useState<number | null>(null)
+  const [sending, setSending] = useState<{ name: string; size: number; share: number } | null>(null)
   const [fault, setFault] = useState<Fault | null>(null)
   const send = async (file: File | null | undefined): Promise<void> => {
     if (file === null || file === undefined) return
+    const { name, size } = file
     setFault(null)
-    setShare(0)
+    setSending({ name, size, share: 0 })
     try {
-      await uploadBundle(file, setShare)
+      await uploadBundle(file, share => setSending({ name, size, share }))
       onDone()
     } catch (failure) {
       setFault(faultFrom(failure))
     } finally {
-      setShare(null)
+      setSending(null)
     }
   }
-  if (!isOperator) return null
+  if (!isOperator) return <Text size="sm" className="soft">Bundles are brought by an operator; your role is {session.role}.</Text>
   return (
     <div
       className="drop" data-over={over}
@@ -73,13 +80,18 @@ function Drop({ onDone }: { onDone: () => void }): ReactNode {
         void send(event.dataTransfer.files[0])
       }}
     >
-      {share === null ? (
+      {sending === null ? (
         <>
-          <Text size="sm" mb={6}>Drop a bundle here. It is verified at once; nothing of it is kept before you say so.</Text>
-          <FileButton accept=".drydock" onChange={file => void send(file)}>{props => <Button {...props} size="xs" variant="light">Choose a file</Button>}</FileButton>
+          <Text fw={600}>Drop a bundle here</Text>
+          <Text size="sm" className="soft" mb="sm">It is verified at once; nothing of it enters the mirrors before somebody else approves it.</Text>
+          <FileButton accept=".drydock" onChange={file => void send(file)} inputProps={{ 'aria-label': 'bundle file' }}>{props => <Button {...props} size="xs" variant="light">Choose a file</Button>}</FileButton>
+          <Text size="xs" mt="sm" component="div" className="soft">or <Command line="drydock import run FILE" /></Text>
         </>
       ) : (
-        <Progress value={share * 100} aria-label="upload" />
+        <>
+          <Text size="sm" mb={6}>{plain(sending.name)}: {bytes(sending.share * sending.size)} of {bytes(sending.size)}</Text>
+          <Progress value={sending.share * 100} aria-label="upload" />
+        </>
       )}
       <FaultBox fault={fault} />
     </div>

@@ -1,4 +1,4 @@
-import { Button, Center, Paper, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
+import { Button, Group, PasswordInput, Stack, Text, TextInput, Title } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { answerOf, api, faultFrom, type Fault } from '../api.ts'
 import { FaultBox } from '../parts/facts.tsx'
@@ -12,8 +12,8 @@ export function SignIn({ onSignedIn }: { onSignedIn: () => Promise<void> }): Rea
   })
   return (
     <Door title="Sign in to Drydock" onSubmit={run}>
-      <TextInput label="User" name="user" autoComplete="username" value={user} onChange={event => setUser(event.currentTarget.value)} required autoFocus />
-      <PasswordInput label="Password" name="password" autoComplete="current-password" value={password} onChange={event => setPassword(event.currentTarget.value)} required />
+      <TextInput label="User" name="user" autoComplete="username" value={user} onChange={event => setUser(event.currentTarget.value)} required withAsterisk={false} autoFocus />
+      <PasswordInput label="Password" name="password" autoComplete="current-password" value={password} onChange={event => setPassword(event.currentTarget.value)} required withAsterisk={false} />
       <FaultBox fault={fault} />
       <Button type="submit" loading={busy} fullWidth>Sign in</Button>
     </Door>
@@ -31,9 +31,9 @@ export function NewPassword({ user, onChanged }: { user: string; onChanged: () =
   return (
     <Door title="Choose a password of your own" onSubmit={run}>
       <Text size="sm">The password of {user} was made for one use.</Text>
-      <PasswordInput label="The one-time password" name="old" autoComplete="current-password" value={old} onChange={event => setOld(event.currentTarget.value)} required autoFocus />
-      <PasswordInput label="New password" description="12 characters or more" name="new" autoComplete="new-password" value={fresh} onChange={event => setFresh(event.currentTarget.value)} required minLength={12} />
-      <PasswordInput label="New password again" name="again" autoComplete="new-password" value={again} onChange={event => setAgain(event.currentTarget.value)} required error={again !== '' && again !== fresh ? 'expected the same password twice' : null} />
+      <PasswordInput label="The one-time password" name="old" autoComplete="current-password" value={old} onChange={event => setOld(event.currentTarget.value)} required withAsterisk={false} autoFocus />
+      <PasswordInput label="New password" description="12 characters or more" name="new" autoComplete="new-password" value={fresh} onChange={event => setFresh(event.currentTarget.value)} required withAsterisk={false} minLength={12} />
+      <PasswordInput label="New password again" name="again" autoComplete="new-password" value={again} onChange={event => setAgain(event.currentTarget.value)} required withAsterisk={false} error={again !== '' && again !== fresh ? 'expected the same password twice' : null} />
       <FaultBox fault={fault} />
       <Button type="submit" loading={busy} disabled={fresh !== again} fullWidth>Change and go on</Button>
     </Door>
@@ -42,22 +42,20 @@ export function NewPassword({ user, onChanged }: { user: string; onChanged: () =
 
 function Door({ title, onSubmit, children }: { title: string; onSubmit: () => void; children: ReactNode }): ReactNode {
   return (
-    <Center mih="90vh" component="main">
-      <Paper withBorder p="xl" w={380}>
-        <form
-          onSubmit={event => {
-            event.preventDefault()
-            onSubmit()
-          }}
-        >
-          <Stack>
-            <img src="/drydock.svg" width="40" height="40" alt="" />
-            <Title order={1} size="h3">{title}</Title>
-            {children}
-          </Stack>
-        </form>
-      </Paper>
-    </Center>
+    <main className="door">
+      <form
+        className="card"
+        onSubmit={event => {
+          event.preventDefault()
+          onSubmit()
+        }}
+      >
+        <Stack>
+          <Group gap="sm"><img src="/drydock.svg" width="32" height="32" alt="" /><Title order={1} size="h4">{title}</Title></Group>
+          {children}
+        </Stack>
+      </form>
+    </main>
   )
 }
 

@@ -1,21 +1,33 @@
 import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { faultFrom, type Fault } from '../api.ts'
+import { plain } from '../words.ts'
 import { Command, FaultBox } from './facts.tsx'
 
-export type Ask = { label: string; placeholder: string; required: boolean }
+export type Ask = { label: string; placeholder: string }
+
+/** `main` what one came for, `normal` and `quiet` beside it, `danger` what takes something away. */
+const TONES = {
+  main: { variant: 'filled' },
+  normal: { variant: 'light' },
+  quiet: { variant: 'default' },
+  danger: { variant: 'light', color: 'red' },
+} as const
 
 /** One dialogue for everything that changes something: what will happen, what is asked for, the same as a command. */
-export function ActionButton({ label, title, explain, command, ask, typeName, color, disabled, run }: {
+export function ActionButton({ label, title, explain, command, ask, typeName, tone = 'main', disabled = false, unready = false, run }: {
   label: string
   title: string
   explain: ReactNode
-  command: string
+  command: string | ((answer: string) => string)
+  /** A text without which it is not done. */
   ask?: Ask
   /** A destructive action asks for the name of what it changes. */
   typeName?: string
-  color?: string
+  tone?: keyof typeof TONES
   disabled?: boolean
+  /** What `explain` holds is not filled in yet. */
+  unready?: boolean
   run: (answer: string) => Promise<unknown>
 }): ReactNode {
   const [open, setOpen] = useState(false)
@@ -23,16 +35,20 @@ export function ActionButton({ label, title, explain, command, ask, typeName, co
   const [typed, setTyped] = useState('')
   const [busy, setBusy] = useState(false)
   const [fault, setFault] = useState<Fault | null>(null)
-  const ready = (ask?.required !== true || answer.trim() !== '') && (typeName === undefined || typed === typeName)
+  const ready = !unready && (ask === undefined || answer.trim() !== '') && (typeName === undefined || typed === typeName)
 
+  const close = (): void => {
+    setOpen(false)
+    setTyped('')
+    setFault(null)
+  }
   const go = async (): Promise<void> => {
     setBusy(true)
     setFault(null)
     try {
       await run(answer.trim())
-      setOpen(false)
+      close()
       setAnswer('')
-      setTyped('')
     } catch (failure) {
       setFault(faultFrom(failure))
     } finally {
@@ -42,25 +58,26 @@ export function ActionButton({ label, title, explain, command, ask, typeName, co
 
   return (
     <>
-      <Button size="xs" variant={color === undefined ? 'filled' : 'light'} {...(color === undefined ? {} : { color })} disabled={disabled === true} onClick={() => setOpen(true)}>
-        {label}
-      </Button>
-      <Modal opened={open} onClose={() => setOpen(false)} title={title} lockScroll={false} centered size="lg">
+      <Button size="xs" {...TONES[tone]} disabled={disabled} onClick={() => setOpen(true)}>{label}</Button>
+      <Modal opened={open} onClose={close} title={<b>{plain(title)}</b>} lockScroll={false} centered size="lg" closeButtonProps={{ 'aria-label': 'close' }}>
         <form
           onSubmit={event => {
             event.preventDefault()
             if (ready && !busy) void go()
           }}
         >
-          <Stack gap="sm">
+          <Stack gap="md">
             <Text size="sm" component="div">{explain}</Text>
-            {ask === undefined ? null : <TextInput label={ask.label} placeholder={ask.placeholder} value={answer} required={ask.required} onChange={event => setAnswer(event.currentTarget.value)} data-autofocus />}
-            {typeName === undefined ? null : <TextInput label={`Type ${typeName} to go on`} value={typed} onChange={event => setTyped(event.currentTarget.value)} />}
-            <Command line={command} />
+            {ask === undefined ? null : <TextInput label={ask.label} placeholder={ask.placeholder} value={answer} required withAsterisk={false} onChange={event => setAnswer(event.currentTarget.value)} data-autofocus />}
+            {typeName === undefined ? null : <TextInput label={`Type ${typeName} to go on`} value={typed} autoComplete="off" onChange={event => setTyped(event.currentTarget.value)} data-autofocus />}
+            <div>
+              <Text size="xs" className="soft" mb={4}>The same as a command</Text>
+              <Command line={typeof command === 'string' ? command : command(answer.trim())} />
+            </div>
             <FaultBox fault={fault} />
             <Group justify="flex-end">
-              <Button variant="default" onClick={() => setOpen(false)}>Cancel</Button>
-              <Button type="submit" loading={busy} disabled={!ready} {...(color === undefined ? {} : { color })}>{label}</Button>
+              <Button variant="default" onClick={close}>Cancel</Button>
+              <Button type="submit" loading={busy} disabled={!ready} {...(tone === 'danger' ? { color: 'red' } : {})}>{label}</Button>
             </Group>
           </Stack>
         </form>

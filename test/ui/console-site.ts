@@ -1,0 +1,61 @@
+import { execFileSync } from 'node:child_process'
+import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import type { Appliance, Overrides } from '../../appliance/main/inside/start.ts'
+import { ADMIN_TOKEN, SimCiProcess } from '../appliance/ci/sim/sim-ci-process.ts'
+import { initSite, planSite, startSite, type Site } from '../appliance/main/site.ts'
+
+export const checkout = join(import.meta.dirname, '../..')
+export const CONSOLE = join(checkout, 'ui/dist')
+/** Of everybody but the first admin, who begins with the one-time password. */
+export const PASSWORD = 'a password of one’s own'
+
+export type ConsoleSite = { site: Site; ci: SimCiProcess; appliance: Appliance; oneTimePassword: string; close(): Promise<void> }
+
+/** An appliance that serves the console, with an operator `ana` and an approver `paul`, a simulated hypervisor and a CI server. */
+export async function openConsoleSite(overrides: Overrides = {}): Promise<ConsoleSite> {
+  const folder = mkdtempSync(join(tmpdir(), 'drydock-console-'))
+  const ci = new SimCiProcess(join(folder, 'ci'))
+  await ci.start()
+  const site = await planSite(join(folder, 'site'))
+  const { admin } = await initSite(site)
+  const appliance = await startSite(site.config, { consoleFolder: CONSOLE, ...overrides })
+  const { identity, connections } = appliance.services
+  for (const [name, role] of [['ana', 'operator'], ['paul', 'approver']] as const) {
+    const added = await identity.addUser({ name, role })
+    await identity.changePassword(name, added.oneTimePassword, PASSWORD, '')
+  }
+  await connections.addCi({ name: 'ci', kind: 'sim', url: ci.url, token: ADMIN_TOKEN, options: { quietWindow: 60 } })
+  // Slow enough that a person, or a test, sees every phase.
+  await connections.addHypervisor({ name: 'sim', kind: 'sim', options: { heartbeatMilliseconds: 80, bootMilliseconds: [300, 700], verifyMilliseconds: [200, 400], createMilliseconds: [20, 60], destroyMilliseconds: [20, 60] } })
+  return {
+    site, ci, appliance, oneTimePassword: admin.oneTimePassword,
+    async close() {
+      await appliance.close()
+      await ci.kill('SIGTERM')
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}
+
+/** `npm test` builds it first; a test that is run by itself builds it when a source is newer. */
+export function buildConsole(): void {
+  const page = join(CONSOLE, 'index.html')
+  const sources = globSync(['ui/app/**/*.*', 'ui/client/*.ts', 'appliance/api/**/*.ts', 'appliance/model/*.ts'], { cwd: checkout }).map(file => statSync(join(checkout, file)).mtimeMs)
+  if (existsSync(page) && statSync(page).mtimeMs > Math.max(...sources)) return
+  const run = (command: string, ...words: string[]): void => void execFileSync(command, words, { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] })
+  run(process.execPath, 'ui/client/generate.ts')
+  run(process.execPath, 'node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn', 'ui/app')
+}
+
+export async function until(what: string, holds: () => boolean | Promise<boolean>, milliseconds = 20_000): Promise<void> {
+  for (const end = Date.now() + milliseconds; Date.now() < end; await pause(30)) if (await holds()) return
+  throw new TypeError(`not within ${milliseconds / 1000} s: ${what}`)
+}
+
+/** What a browser loads before the first page is there, as index.html names it. */
+export function firstLoad(): string[] {
+  return [...readFileSync(join(CONSOLE, 'index.html'), 'utf8').matchAll(/(?:src|href)="(\/[^"]+)"/g)].map(match => join(CONSOLE, match[1] ?? ''))
+}

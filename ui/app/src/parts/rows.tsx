@@ -1,0 +1,29 @@
+import { Button, Table } from '@mantine/core'
+import { useState, type ReactNode } from 'react'
+
+export type Column<T> = { label: string; cell: (row: T) => ReactNode; className?: 'numbers' | 'fixed' | 'wide' }
+
+/** Rows that are drawn at a time; the next so many come when they are asked for. */
+const SHOWN = 100
+
+/** A table; on a narrow screen each row becomes a small card with the column's names at the left. */
+export function Rows<T>({ label, rows, columns, keyOf }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; keyOf: (row: T) => string | number }): ReactNode {
+  const [shown, setShown] = useState(SHOWN)
+  return (
+    <>
+      <Table className="rows" aria-label={label}>
+        <Table.Thead>
+          <Table.Tr>{columns.map(column => <Table.Th key={column.label} className={column.className}>{column.label}</Table.Th>)}</Table.Tr>
+        </Table.Thead>
+        <Table.Tbody>
+          {rows.slice(0, shown).map(row => (
+            <Table.Tr key={keyOf(row)}>
+              {columns.map(column => <Table.Td key={column.label} data-label={column.label} className={column.className}>{column.cell(row)}</Table.Td>)}
+            </Table.Tr>
+          ))}
+        </Table.Tbody>
+      </Table>
+      {rows.length <= shown ? null : <Button size="xs" variant="default" mt="sm" onClick={() => setShown(shown + SHOWN)}>Show more ({rows.length - shown} left)</Button>}
+    </>
+  )
+}
