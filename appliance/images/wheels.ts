@@ -1,5 +1,6 @@
 import { mkdir, symlink } from 'node:fs/promises'
 import { join } from 'node:path'
+import { normalisedName } from '../../bundles/format/pypi-name.ts'
 import { parseDigest } from '../core/digest.ts'
 import { DrydockError } from '../core/error.ts'
 import { programEnvironment, runProgram } from '../core/run-program.ts'
@@ -27,7 +28,7 @@ export async function openPip(folder: string, catalogue: CatalogueView, blobs: B
   const wheels = new Map<string, LockedFile>()
   const versions = new Map<string, string[]>()
   for (const item of catalogue.items('pypi')) {
-    const name = normalName(item.name)
+    const name = normalisedName(item.name)
     versions.set(name, [...(versions.get(name) ?? []), item.version])
     for (const blob of item.blobs) {
       if (!blob.name.endsWith('.whl') || wheels.has(blob.name)) continue
@@ -50,7 +51,7 @@ export async function openPip(folder: string, catalogue: CatalogueView, blobs: B
       if (pins.length === 0) return []
       for (const pin of pins) {
         const [name, version] = pin.split('==') as [string, string]
-        const known = versions.get(normalName(name)) ?? []
+        const known = versions.get(normalisedName(name)) ?? []
         if (!known.includes(version)) {
           throw new DrydockError('DD-IMAGE-004', `expected Python package ${pin}, which ${what} needs, in generation ${where.generation}, found ${known.length === 0 ? 'none' : `only ${known.join(', ')}`}`, `bring ${pin} in a bundle`)
         }
@@ -74,19 +75,14 @@ export async function openPip(folder: string, catalogue: CatalogueView, blobs: B
   }
 }
 
-/** PEP 503. */
-export function normalName(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_.]+/g, '-')
-}
-
 /** `numpy-1.26.0-cp311-….whl` (PEP 427). */
 export function wheelName(file: string): { name: string; version: string } {
   const [name, version] = file.split('-') as [string, string]
-  return { name: normalName(name), version }
+  return { name: normalisedName(name), version }
 }
 
 function cannot(said: string, pins: readonly string[], constraints: readonly string[], what: string, { generation, python }: Where): DrydockError {
-  const clash = constraints.find(constraint => pins.some(pin => normalName(pin.split('==')[0]!) === constraint.split('==')[0] && pin.split('==')[1] !== constraint.split('==')[1]))
+  const clash = constraints.find(constraint => pins.some(pin => normalisedName(pin.split('==')[0]!) === constraint.split('==')[0] && pin.split('==')[1] !== constraint.split('==')[1]))
   if (clash !== undefined || /conflicting dependencies|ResolutionImpossible|double requirement/i.test(said)) {
     return new DrydockError('DD-IMAGE-006', `expected the Python packages of ${what} to agree with the roles below, found that they exclude each other (${[...pins, ...constraints].join(', ')})`, 'take versions of the roles that agree')
   }

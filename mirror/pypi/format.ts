@@ -1,10 +1,11 @@
 import Type from 'typebox'
 import { hexOf, parseDigest } from '../../appliance/core/digest.ts'
 import type { Item } from '../../bundles/format/item.ts'
+import { normalisedName } from '../../bundles/format/pypi-name.ts'
 import { findAfter, type MirrorFormat, type Rendered, type RenderView } from '../store/format.ts'
 import { blobNamed, itemFault, metadataOf, shown } from '../store/item-fault.ts'
 import { preferred } from './accept.ts'
-import { isDistributionFile, normalisedName, projectOf } from './names.ts'
+import { isDistributionFile, projectOf } from './names.ts'
 import { HTML_TYPE, JSON_TYPE, projectHtml, projectJson, rootHtml, rootJson, type SimpleFile } from './pages.ts'
 import { validateWheel } from './wheel.ts'
 

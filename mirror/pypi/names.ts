@@ -1,7 +1,4 @@
-/** PEP 503: the one spelling under which a project is found. */
-export function normalisedName(name: string): string {
-  return name.toLowerCase().replaceAll(/[-_.]+/g, '-')
-}
+import { normalisedName } from '../../bundles/format/pypi-name.ts'
 
 const FILE = /^[A-Za-z0-9][A-Za-z0-9._+!-]{0,250}\.(whl|tar\.gz|zip)$/
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto'
 import { digestOf } from '../../appliance/core/digest.ts'
 import type { Item } from '../../bundles/format/item.ts'
+import { normalisedName } from '../../bundles/format/pypi-name.ts'
 import { itemFault, shown } from '../store/item-fault.ts'
-import { normalisedName } from './names.ts'
 import { zipContent, zipEntries, ZipFault, type ZipEntry } from './zip.ts'
 
 /** METADATA and RECORD are read whole; larger ones are refused, bytes. */

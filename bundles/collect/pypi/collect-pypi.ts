@@ -1,10 +1,11 @@
 import { digestFromHex } from '../../../appliance/core/digest.ts'
 import type { Item } from '../../format/item.ts'
+import { normalisedName } from '../../format/pypi-name.ts'
 import type { Collecting } from '../collecting.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
 import { purl } from '../purl.ts'
-import { findPip, normalised, resolveWheels, type ChosenWheel, type PythonTarget } from './pip.ts'
+import { findPip, resolveWheels, type ChosenWheel, type PythonTarget } from './pip.ts'
 import { wheelMetadata } from './wheel-metadata.ts'
 
 export type PypiWants = PythonTarget & { requirements: readonly string[]; requirementFiles: readonly string[] }
@@ -31,7 +32,7 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
 export function requirementRounds(requirements: readonly string[]): string[][] {
   const rounds: { names: Set<string>; lines: string[] }[] = []
   for (const line of new Set(requirements)) {
-    const name = normalised(/^[A-Za-z0-9._-]+/.exec(line)?.[0] ?? line)
+    const name = normalisedName(/^[A-Za-z0-9._-]+/.exec(line)?.[0] ?? line)
     const round = rounds.find(candidate => !candidate.names.has(name))
     if (round === undefined) rounds.push({ names: new Set([name]), lines: [line] })
     else {

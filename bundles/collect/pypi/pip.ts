@@ -6,6 +6,7 @@ import { writeDurably } from '../../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { checkShape } from '../../format/check.ts'
+import { normalisedName } from '../../format/pypi-name.ts'
 import type { HttpSettings } from '../fetch/http.ts'
 
 export type Pip = { python: string; environment: NodeJS.ProcessEnv; http: HttpSettings }
@@ -96,16 +97,11 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
     return install.map(({ download_info: { url, archive_info }, metadata: { name, version } }) => {
       const sha256 = archive_info?.hashes?.['sha256'] ?? /^sha256=([0-9a-f]{64})$/.exec(archive_info?.hash ?? '')?.[1]
       if (sha256 === undefined) throw new DrydockError('DD-COLLECT-004', `expected a sha256 for ${name} ${version} in the index, found none`, 'use an index that gives sha256 hashes (PEP 503)')
-      return { name: normalised(name), version, url, sha256 }
+      return { name: normalisedName(name), version, url, sha256 }
     })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-}
-
-/** PEP 503. */
-export function normalised(name: string): string {
-  return name.replace(/[-_.]+/g, '-').toLowerCase()
 }
 
 function pipFault(what: string, target: PythonTarget, said: string): DrydockError {
