@@ -38,7 +38,7 @@ export function asDrydockError(failure: unknown): DrydockError {
   if (errno === 'EIO') {
     return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
   }
-  return new DrydockError('DD-CORE-001', 'expected this step to succeed, found an internal fault', 'look at the appliance log around this time; `drydock support` collects what is needed to report it', { cause: failure })
+  return new DrydockError('DD-CORE-001', 'expected this step to succeed, found an internal fault', 'look at the appliance log around this time, which names the cause, and report it with that', { cause: failure })
 }
 
 export function isErrno(failure: unknown, code: string): boolean {

@@ -36,5 +36,5 @@ export async function verifyBytes(image: ImageOnDisk, manifest: ImageManifest): 
 }
 
 function unusable(expected: string, found: string, cause?: unknown): DrydockError {
-  return new DrydockError('DD-HV-003', `expected ${expected}, found ${found}`, 'bake the image again: remove its folder and run `drydock image bake`', { cause })
+  return new DrydockError('DD-HV-003', `expected ${expected}, found ${found}`, 'remove its folder, then `drydock pool apply` bakes it again from the same lock', { cause })
 }

@@ -181,5 +181,5 @@ function hasLayers(record: NodeRecord, layers: readonly string[]): boolean {
 }
 
 function refuse(code: 'DD-POOL-101' | 'DD-POOL-102' | 'DD-POOL-103' | 'DD-POOL-104' | 'DD-POOL-105', message: string): never {
-  throw new DrydockError(code, message, 'nothing was done; the pool is looked at again shortly. If this stays, report it: `drydock support` collects what is needed')
+  throw new DrydockError(code, message, 'nothing was done; the pool is looked at again shortly. If this stays, report it with the appliance log of these minutes')
 }
