@@ -1,6 +1,6 @@
 import { setDefaultCACertificates } from 'node:tls'
 import { DrydockError, type ErrorBody } from '../core/error.ts'
-import { ERRORS, type ErrorCode } from '../core/errors/table.ts'
+import { ERRORS } from '../core/errors/table.ts'
 import { createDrydockClient, type DrydockClient } from '../../ui/client/client.ts'
 import { currentAppliance, type Known } from './credentials.ts'
 
@@ -33,10 +33,6 @@ export function errorFrom(body: unknown, status: number): DrydockError {
     return new DrydockError('DD-CLI-009', message, `${hint} (${String(code)})`)
   }
   return new DrydockError('DD-CLI-009', `expected an answer of a Drydock appliance, found HTTP ${status}`, 'check the address: drydock login https://HOST:8443')
-}
-
-export function isKnownCode(code: string): code is ErrorCode {
-  return Object.hasOwn(ERRORS, code)
 }
 
 /** @throws DD-CLI-005 for whatever keeps an answer from coming, DD-CLI-006 when the certificate is another appliance's. */

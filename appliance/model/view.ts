@@ -1,7 +1,7 @@
 import Type from 'typebox'
 import { DigestText } from '../../bundles/format/item.ts'
 import { NODE_PHASES } from './node.ts'
-import { PoolDocument, Revision } from './pool.ts'
+import { PoolDocument } from './pool.ts'
 
 /** What the API answers: one schema a thing, used for ajv, OpenAPI, the typed client and the console. */
 const strict = { additionalProperties: false } as const
@@ -45,8 +45,6 @@ export const PoolView = Type.Object(
   strict,
 )
 export type PoolView = Type.Static<typeof PoolView>
-
-export const PoolHistory = Type.Array(Revision)
 
 /** `pool diff`: what applying head would change against the target, package by package. */
 export const PoolDiff = Type.Object(

@@ -10,8 +10,6 @@ const KEPT_LOOKUPS = 50_000
 
 export type Lookup = (generation: number, kind: ItemKind, path: string) => Entry | undefined
 
-export type ItemRow = { id: number; key: string; document: string }
-
 export function itemOf(row: { document?: unknown }): Item {
   return checkShape(Item, JSON.parse(String(row.document)), 'catalogue item')
 }

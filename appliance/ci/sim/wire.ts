@@ -53,7 +53,6 @@ export type SimJob = Type.Static<typeof SimJob>
 export const SimJobs = Type.Array(SimJob)
 
 export const JobResult = Type.Object({ status: Type.Integer(), output: Type.String({ maxLength: 2 ** 20 }) }, strict)
-export const NextJob = Type.Object({ job: Type.Object({ id: Type.String(), name: Type.String(), command: Type.String() }, strict) }, strict)
 
 /** What the server does wrong on request, as real ones do by themselves. */
 export const Faults = Type.Object(
