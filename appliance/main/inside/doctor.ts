@@ -17,7 +17,8 @@ const LOW_SPACE = 10 * GIB
 
 /** Programs that the appliance runs, and the Debian package that brings each. */
 const PROGRAMS = {
-  'qemu-system-x86_64': 'qemu-system-x86', socat: 'socat', bwrap: 'bubblewrap', mksquashfs: 'squashfs-tools', veritysetup: 'cryptsetup-bin', 'dpkg-deb': 'dpkg', zstd: 'zstd', xorriso: 'xorriso',
+  'apt-get': 'apt', 'apt-ftparchive': 'apt-utils', bwrap: 'bubblewrap', depmod: 'kmod', 'dpkg-deb': 'dpkg', mcopy: 'mtools', 'mkfs.vfat': 'dosfstools', mmdebstrap: 'mmdebstrap',
+  newuidmap: 'uidmap', prlimit: 'util-linux', 'qemu-system-x86_64': 'qemu-system-x86', socat: 'socat', tar2sqfs: 'squashfs-tools-ng', veritysetup: 'cryptsetup-bin', xorriso: 'xorriso', zstd: 'zstd',
 } as const
 
 /** Looks, changes nothing, and does not need the appliance to run. What an appliance that runs holds (ports, lock) is not bad then. */
