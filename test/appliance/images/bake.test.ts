@@ -120,7 +120,7 @@ t.test('a failing step is told with its last words, and leaves nothing', skip, a
   const broken: Lock = { ...lock, base: { ...lock.base, debs: lock.base.debs.filter(deb => deb.name !== 'libc6') } }
   const run = bakeElsewhere(broken, folder, PLAIN)
   t.match(run.stderr, /DD-IMAGE-010/)
-  t.match(run.stderr, /libc6/)
+  t.match(run.stderr, /it said: .*mmdebstrap failed/s)
   t.same(readdirSync(join(folder, 'work')), [])
   t.same(readdirSync(join(folder, 'images')), [], 'and no image')
 })
