@@ -16,3 +16,8 @@ export function loginOf(method: string, url: string, body: unknown): { user: str
   const { name, password } = (typeof body === 'object' && body !== null ? body : {}) as { name?: unknown; password?: unknown }
   return { user: typeof name === 'string' ? name : '', password: typeof password === 'string' ? password : '' }
 }
+
+/** `npm logout` is `DELETE /-/user/token/<token>`: who has the token may end it. */
+export function logoutOf(method: string, url: string): string | undefined {
+  return method === 'DELETE' ? /^\/-\/user\/token\/([\w.~-]{1,512})$/.exec(url)?.[1] : undefined
+}

@@ -4,6 +4,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { runServer } from 'verdaccio'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
+import { PUBLISHER_GROUPS, refusalOf } from './admission.ts'
 import type { NpmAuthentication } from './authentication.ts'
 import { SITE_SCOPE } from './names.ts'
 
@@ -11,14 +12,11 @@ import { SITE_SCOPE } from './names.ts'
 const PUBLISH_LIMIT = '256mb'
 const PLUGINS = join(import.meta.dirname, 'plugins')
 
-/** Whose groups may publish into @site/ and take back what was published. */
-export const PUBLISHER_GROUPS = ['publisher', 'operator', 'admin']
-
 /** verdaccio, inside this process, for what needs npm's own logic: publish, dist-tags, login, whoami and everything of @site/. */
 export type PrivateRegistry = {
   /** @param after what stands behind `/npm`, still encoded */
   handles(method: string, after: string): boolean
-  answer(request: FastifyRequest, reply: FastifyReply, after: string): FastifyReply
+  answer(request: FastifyRequest, reply: FastifyReply, after: string): Promise<FastifyReply>
 }
 
 /**
@@ -37,11 +35,13 @@ export async function startPrivateRegistry(options: { dataDir: string; publicUrl
 
   return {
     handles(method, after) {
-      const path = decodeURIComponentOr(after.split('?', 1)[0] ?? '').slice(1)
+      const path = pathOf(after)
       if (path.startsWith(SITE_SCOPE) || path.startsWith(`-/package/${SITE_SCOPE}`)) return true
       return path === '-/whoami' || path === '-/v1/search' || path.startsWith('-/user/') || (method !== 'GET' && path.startsWith(`-/npm/v1/`))
     },
-    answer(request, reply, after) {
+    async answer(request, reply, after) {
+      const refusal = await refusalOf(request.raw, pathOf(after), options.authentication)
+      if (refusal !== undefined) return await reply.code(refusal.status).header('connection', 'close').send({ error: refusal.error })
       void reply.hijack()
       request.raw.url = after
       // verdaccio makes addresses out of these: what a client claims must not get into a packument.
@@ -78,10 +78,12 @@ function notLoaded(cause: unknown): never {
   throw new DrydockError('DD-MIRROR-006', "expected verdaccio to start with Drydock's own plugin, found that it did not load", 'the installation is damaged or of mixed versions: install Drydock again', { cause })
 }
 
-function decodeURIComponentOr(text: string): string {
+/** Behind `/npm/`, without its query, decoded once. */
+function pathOf(after: string): string {
+  const path = after.split('?', 1)[0] ?? ''
   try {
-    return decodeURIComponent(text)
+    return decodeURIComponent(path).slice(1)
   } catch {
-    return text
+    return path.slice(1)
   }
 }

@@ -141,7 +141,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     },
   }
   const app = build(services, { https: pki.server })
-  const privateNpm = overrides.privateNpm === false ? {} : { privateNpm: await startPrivateNpm(paths.root, config.publicUrl, identity) }
+  const privateNpm = overrides.privateNpm === false ? {} : { privateNpm: await startPrivateNpm(paths.root, config.publicUrl, npmPeople(identity, audit)) }
   await app.register(mirrorRoutes({ store, log, ...privateNpm }))
   const agentServer = await agents.server()
   stack.defer(async () => await operations.stop())
@@ -178,9 +178,9 @@ function withPolicy<V extends { approvals: number }>(verified: V, policy: number
 }
 
 /** Loaded only when it is wanted: verdaccio is most of the start. */
-async function startPrivateNpm(dataDir: string, publicUrl: string, identity: Services['identity']) {
+async function startPrivateNpm(dataDir: string, publicUrl: string, authentication: ReturnType<typeof npmPeople>) {
   const { startPrivateRegistry } = await import('../../../mirror/npm/private-registry.ts')
-  return await startPrivateRegistry({ dataDir, publicUrl, authentication: npmPeople(identity) })
+  return await startPrivateRegistry({ dataDir, publicUrl, authentication })
 }
 
 function required<T>(value: T | undefined): T {

@@ -16,7 +16,11 @@ const authentication: NpmAuthentication = {
     return known && person !== undefined ? { name, groups: person.groups } : null
   },
   login: async (user, password) => (people[user]?.password === password ? `token-of-${user}` : null),
+  logout: async token => void ended.push(token),
+  record: change => void recorded.push(change),
 }
+const ended: string[] = []
+const recorded: Parameters<NpmAuthentication['record']>[0][] = []
 
 const mirror = await startMirror({ authentication })
 t.teardown(() => mirror.close())
@@ -71,6 +75,13 @@ await t.test('a login gives a token of the appliance, and only for the right pas
   t.same([good.status, (JSON.parse(good.body.toString()) as { token: string }).token], [201, 'token-of-ana'])
   t.equal((await login('ana', 'wrong')).status, 401)
   t.equal((await login('newcomer', 'x')).status, 401, 'nobody makes an account')
+})
+
+await t.test('a change stands in the audit log before it happens, a logout ends the token', async t => {
+  t.ok(recorded.some(({ user, action, subject, outcome }) => user === 'ana' && action === 'PUT /npm' && subject === 'npm:@site/tool' && outcome === 'allowed'))
+  t.ok(recorded.some(({ user, outcome }) => user === 'vic' && outcome === 'refused'))
+  const logout = await curl('--request', 'DELETE', `${url}/npm/-/user/token/token-of-vic`)
+  t.same([logout.status, ended], [200, ['token-of-vic']])
 })
 
 await t.test('a plugin that does not load stops the start', async t => {

@@ -1,7 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { callbackify } from 'node:util'
+import { addressOf } from '../../admission.ts'
 import type { NpmAuthentication, NpmIdentity } from '../../authentication.ts'
-import { credentialsOf, loginOf } from '../../credentials.ts'
+import { credentialsOf, loginOf, logoutOf } from '../../credentials.ts'
 
 /** What verdaccio hands over of our own configuration: `auth: { drydock: … }` in private-registry.ts. */
 type PluginConfig = { authentication: NpmAuthentication; loaded: () => void }
@@ -25,7 +26,7 @@ export default class DrydockAuth {
 
   authenticate(user: string, password: string, done: (failure: Error | null, groups: string[] | false) => void): void {
     callbackify(async () => {
-      const identity = await this.#authentication.authenticate({ user, password })
+      const identity = await this.#authentication.authenticate({ user, password }, 'npm')
       return identity === null ? (false as const) : [...identity.groups]
     })(done)
   }
@@ -45,15 +46,20 @@ export default class DrydockAuth {
     }
   }
 
-  /** Logins are answered here, because the token is the appliance's; so are credentials that are wrong. Everything else goes on. */
+  /** Logins and logouts are answered here, because the token is the appliance's; so are credentials that are wrong. Everything else goes on. */
   async #answer(request: Request, setUser: (identity: NpmIdentity | null) => void): Promise<{ status: number; body: object } | undefined> {
     const login = loginOf(request.method ?? '', request.url ?? '', request.body)
     if (login !== undefined) {
-      const token = await this.#authentication.login(login.user, login.password)
+      const token = await this.#authentication.login(login.user, login.password, addressOf(request))
       return token === null ? { status: 401, body: { error: 'expected a user and password that the appliance knows' } } : { status: 201, body: { ok: `you are authenticated as '${login.user}'`, token } }
     }
+    const logout = logoutOf(request.method ?? '', request.url ?? '')
+    if (logout !== undefined) {
+      await this.#authentication.logout(logout)
+      return { status: 200, body: { ok: 'logged out' } }
+    }
     const credentials = credentialsOf(request.headers.authorization)
-    const identity = credentials === undefined ? null : await this.#authentication.authenticate(credentials)
+    const identity = credentials === undefined ? null : await this.#authentication.authenticate(credentials, addressOf(request))
     if (credentials !== undefined && identity === null) return { status: 401, body: { error: 'expected a token that the appliance knows; log in again' } }
     setUser(identity)
     return undefined
