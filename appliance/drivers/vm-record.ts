@@ -40,5 +40,5 @@ export function newVmRecord(vm: VmIntent, now: number): VmRecord {
 }
 
 export function imageOf(record: VmRecord): Digest {
-  return record.intent.image as Digest
+  return record.intent.image
 }

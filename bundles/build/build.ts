@@ -66,7 +66,7 @@ export function indexOf(lock: CollectionLock, held: ReadonlySet<string>): Index 
   for (const item of items) {
     for (const blob of item.blobs) {
       if (held.has(blob.digest) || entries.has(blob.digest)) continue
-      entries.set(blob.digest, { name: `blobs/${hexOf(blob.digest as Digest)}`, size: blob.size, digest: blob.digest, volume: 1 })
+      entries.set(blob.digest, { name: `blobs/${hexOf(blob.digest)}`, size: blob.size, digest: blob.digest, volume: 1 })
     }
   }
   return { entries: [...entries.values()], items }
@@ -107,7 +107,7 @@ async function addPayload(volume: VolumeWriter, index: Index, input: BuildInput)
   let done = 0
   for (const entry of index.entries) {
     input.signal?.throwIfAborted()
-    const path = join(input.blobFolder, hexOf(entry.digest as Digest))
+    const path = join(input.blobFolder, hexOf(entry.digest))
     const found = await stat(path).catch(() => undefined)
     if (found?.size !== entry.size) {
       throw new DrydockError('DD-BUNDLE-013', `expected ${entry.size} bytes for blob ${entry.digest} in the workspace, found ${found === undefined ? 'no such file' : found.size}`, 'run `drydock bundle collect` again: it fetches what is missing')

@@ -67,7 +67,7 @@ export function blobsNotBrought(index: Index): Map<Digest, string> {
   const brought = new Set(index.entries.map(entry => entry.digest))
   const absent = new Map<Digest, string>()
   for (const item of index.items) {
-    for (const blob of item.blobs) if (!brought.has(blob.digest)) absent.set(blob.digest as Digest, itemKey(item))
+    for (const blob of item.blobs) if (!brought.has(blob.digest)) absent.set(blob.digest, itemKey(item))
   }
   return absent
 }

@@ -1,10 +1,12 @@
 import Type from 'typebox'
+import type { Digest } from '../../appliance/core/digest.ts'
 
 /** What a bundle can hold. The order is the order in which preflight and packing lists show them. */
 export const ITEM_KINDS = ['npm', 'pypi', 'deb', 'oci', 'file', 'image', 'role', 'go', 'crate', 'maven', 'nuget', 'trust', 'recall', 'advisories', 'appliance'] as const
 export type ItemKind = (typeof ITEM_KINDS)[number]
 
-export const DigestText = Type.String({ pattern: '^sha256:[0-9a-f]{64}$' })
+/** Who has checked a document's shape has checked its digests: the pattern is that of `parseDigest`, so the type may say so. */
+export const DigestText = Type.Unsafe<Digest>(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }))
 
 /** One blob of an item. `name` is its file name or its role inside the item (`numpy-1.26.4-….whl`, `config`). */
 export const ItemBlob = Type.Object(

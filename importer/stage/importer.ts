@@ -157,7 +157,7 @@ export function createImporter(deps: ImporterDeps) {
   }
 
   async function checkSpace(index: VerifiedIndex): Promise<void> {
-    const bytes = index.entries.reduce((sum, entry) => sum + (deps.blobs.has(entry.digest as Digest) ? 0 : entry.size), 0)
+    const bytes = index.entries.reduce((sum, entry) => sum + (deps.blobs.has(entry.digest) ? 0 : entry.size), 0)
     const needed = Math.ceil(bytes * OVERHEAD) + MARGIN_BYTES
     const free = await freeBytes()
     if (free >= needed) return

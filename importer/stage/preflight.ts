@@ -79,7 +79,7 @@ function byVersion(a: string, b: string): number {
 }
 
 function bytesOf(index: VerifiedIndex, wanted: (digest: Digest) => boolean): number {
-  return index.entries.reduce((sum, entry) => sum + (wanted(entry.digest as Digest) ? entry.size : 0), 0)
+  return index.entries.reduce((sum, entry) => sum + (wanted(entry.digest) ? entry.size : 0), 0)
 }
 
 function sequenceFindings(verified: VerifiedManifest): Finding[] {

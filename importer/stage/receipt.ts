@@ -1,4 +1,4 @@
-import { digestOf } from '../../appliance/core/digest.ts'
+import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { ITEM_KINDS } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
@@ -9,7 +9,7 @@ export type ReceiptFacts = {
   applianceId: string
   site: string
   manifest: Manifest
-  digest: string
+  digest: Digest
   view: CatalogueView
   at: string
   signers: readonly { fingerprint: string; name: string }[]
@@ -41,8 +41,8 @@ export function receiptOf(facts: ReceiptFacts): Receipt {
   }
 }
 
-function inventoryOf(view: CatalogueView): { inventory: string[]; counts: Record<string, number> } {
-  const digests = new Set<string>()
+function inventoryOf(view: CatalogueView): { inventory: Digest[]; counts: Record<string, number> } {
+  const digests = new Set<Digest>()
   const counts: Record<string, number> = {}
   for (const kind of ITEM_KINDS) {
     for (const item of view.items(kind)) {

@@ -113,7 +113,7 @@ async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
   stdin.write(`${JSON.stringify({ offset: input.payloadOffset })}\n`)
   let lines = ''
   for (const entry of input.index.entries) {
-    lines += `${hexOf(entry.digest as Digest)} ${entry.size} ${input.holds(entry.digest as Digest) ? '0' : '1'}\n`
+    lines += `${hexOf(entry.digest)} ${entry.size} ${input.holds(entry.digest) ? '0' : '1'}\n`
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return
     if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), once(child, 'close')])

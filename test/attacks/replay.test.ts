@@ -1,6 +1,7 @@
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { digestFromHex } from '../../appliance/core/digest.ts'
 import { openMarks } from '../../importer/verify/index.ts'
 import { refused, stillImports, world } from './hostile.ts'
 
@@ -41,7 +42,7 @@ await t.test('old bundles, bundles of others and bundles for others do not come 
     const folder = t.testdir()
     copyFileSync(join(site.folder, 'marks', 'marks.json'), join(folder, 'marks.json'))
     const marks = await openMarks(folder)
-    await marks.raise('demo', { workspace: 'x', epoch: 0, sequence: 3, manifest: `sha256:${'0'.repeat(64)}` }, new Date(0))
+    await marks.raise('demo', { workspace: 'x', epoch: 0, sequence: 3, manifest: digestFromHex('0'.repeat(64)) }, new Date(0))
     t.match((await openMarks(folder)).get('demo'), { epoch: 1, sequence: 2 })
     t.same((await openMarks(folder)).floor(), site.marks.floor())
     writeFileSync(join(folder, 'marks.json'), '')

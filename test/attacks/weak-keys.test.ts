@@ -1,5 +1,6 @@
 import { config, createMessage, enums, generateKey, readPrivateKey, revokeKey, sign, type Config } from 'openpgp'
 import t, { type Test } from 'tap'
+import { digestFromHex } from '../../appliance/core/digest.ts'
 import { parsePublicKey, verifyDetached, armorSignatures } from '../../bundles/openpgp/index.ts'
 import { loadTrust } from '../../importer/verify/index.ts'
 import { person, trustOf } from '../support/bundles.ts'
@@ -89,7 +90,7 @@ await t.test('a key that somebody put under another name in trust.json is found 
   trust.keys[0]!.publicKey = eve.public
   await t.rejects(loadTrust(trust), { code: 'DD-TRUST-001' })
   const sameName = trustOf([ana])
-  sameName.keys[0]!.keySha256 = `sha256:${'0'.repeat(64)}`
+  sameName.keys[0]!.keySha256 = digestFromHex('0'.repeat(64))
   await t.rejects(loadTrust(sameName), { code: 'DD-TRUST-001' })
   const alone = trustOf([ana])
   alone.roles.release.threshold = 2

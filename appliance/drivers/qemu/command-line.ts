@@ -71,7 +71,7 @@ function stamp(record: VmRecord, hypervisor: string): string {
     revision: ownership.revision,
     fence: ownership.fence,
     image: hexOf(imageOf(record)),
-    intent: hexOf(record.intentDigest as Digest),
+    intent: hexOf(record.intentDigest),
   }
   return ['type=11', ...Object.entries(values).map(([key, value]) => `value=drydock.${key}=${comma(String(value))}`)].join(',')
 }

@@ -96,7 +96,7 @@ class QemuHypervisor implements Hypervisor {
       const found = await readRecord(vmsDir, vm.name)
       if (found === 'foreign') requireOwnership(vm.name, null, vm.ownership)
       const existing = running?.identity ?? (typeof found === 'string' ? null : found)
-      if (existing !== null) requireSameIntent(vm.name, existing.intentDigest as Digest, wanted.intentDigest as Digest)
+      if (existing !== null) requireSameIntent(vm.name, existing.intentDigest, wanted.intentDigest)
       if (running !== undefined) return
       const record = typeof found === 'string' ? wanted : found
       if (found === 'absent') await makeFolder(vmsDir, record)
@@ -117,7 +117,7 @@ class QemuHypervisor implements Hypervisor {
     const seen = new Map<string, ObservedVm>()
     for (const record of records) {
       const { name, ownership } = record.intent
-      seen.set(name, { name, ownership, image: imageOf(record), state: 'stopped', startedAt: record.createdAt, intentDigest: record.intentDigest as Digest, handle: record.uuid })
+      seen.set(name, { name, ownership, image: imageOf(record), state: 'stopped', startedAt: record.createdAt, intentDigest: record.intentDigest, handle: record.uuid })
     }
     for (const { pid, startedAt, identity } of processes) {
       const { name, ownership, image, intentDigest } = identity

@@ -87,7 +87,7 @@ class SimHypervisor implements Hypervisor {
       const found = await this.#files.get(vm.name)
       if (found === 'foreign') requireOwnership(vm.name, null, vm.ownership)
       if (typeof found !== 'string') {
-        requireSameIntent(vm.name, found.record.intentDigest as Digest, wanted.intentDigest as Digest)
+        requireSameIntent(vm.name, found.record.intentDigest, wanted.intentDigest)
         if (found.state === 'running') return
       }
       await pause(within(this.#settings.seed, `create:${vm.name}`, this.#settings.createMilliseconds), signal, 'create the VM')
@@ -103,7 +103,7 @@ class SimHypervisor implements Hypervisor {
     unlessGivenUp(signal, 'list VMs')
     const vms = (await this.#files.all()).map(({ record, state, startedAt }) => {
       const { name, ownership } = record.intent
-      return { name, ownership, image: imageOf(record), state, startedAt, intentDigest: record.intentDigest as Digest, handle: record.uuid }
+      return { name, ownership, image: imageOf(record), state, startedAt, intentDigest: record.intentDigest, handle: record.uuid }
     })
     return vms.filter(vm => vm.ownership.applianceId === this.#options.applianceId).toSorted((a, b) => (a.name < b.name ? -1 : 1))
   }

@@ -1,6 +1,6 @@
 import { canonicalJson } from '../../../bundles/format/canonical-json.ts'
 import { checkShape } from '../../../bundles/format/check.ts'
-import { parseDigest, type Digest } from '../../core/digest.ts'
+import type { Digest } from '../../core/digest.ts'
 import { DrydockError } from '../../core/error.ts'
 import { Lock } from '../../model/lock.ts'
 import type { PoolRecord, Revision } from '../../model/pool.ts'
@@ -19,8 +19,8 @@ export const APPLIANCE = 'drydock'
 export const ROLLOUT = 'rollout'
 
 /** Reads a lock back from its blob. */
-export async function lockOf(deps: PoolsDeps, specDigest: string): Promise<Lock> {
-  return checkShape(Lock, JSON.parse((await deps.blobs.read(parseDigest(specDigest))).toString('utf8')), 'lock')
+export async function lockOf(deps: PoolsDeps, specDigest: Digest): Promise<Lock> {
+  return checkShape(Lock, JSON.parse((await deps.blobs.read(specDigest)).toString('utf8')), 'lock')
 }
 
 /**
@@ -31,9 +31,9 @@ export async function rollOut(
   context: OperationContext,
   deps: PoolsDeps,
   name: string,
-  locked: { revision: number; specDigest: string; generation: number },
+  locked: { revision: number; specDigest: Digest; generation: number },
   restore: (to: number) => void,
-): Promise<{ outcome: 'healthy'; revision: number; image: string; specDigest: string; baked: boolean }> {
+): Promise<{ outcome: 'healthy'; revision: number; image: Digest; specDigest: Digest; baked: boolean }> {
   const { revision, specDigest } = locked
   const image = await context.step('image', async () => await makeImage(context, deps, specDigest))
   if (image.baked) {
@@ -68,17 +68,17 @@ export async function rollOut(
 }
 
 /** An image of this lock that is on disk already is used, whichever pool it was baked for. */
-async function makeImage(context: OperationContext, deps: PoolsDeps, specDigest: string): Promise<{ digest: string; baked: boolean }> {
+async function makeImage(context: OperationContext, deps: PoolsDeps, specDigest: Digest): Promise<{ digest: Digest; baked: boolean }> {
   const known = new Set(Object.values(deps.desired.read().pools).flatMap(pool => pool.revisions).flatMap(each => (each.specDigest === specDigest && each.image !== undefined ? [each.image] : [])))
   for (const image of known) {
-    if ((await deps.readImage(image as Digest)) !== undefined) return { digest: image, baked: false }
+    if ((await deps.readImage(image)) !== undefined) return { digest: image, baked: false }
   }
   const lock = await lockOf(deps, specDigest)
   const manifest = await deps.bake(lock, { signal: context.signal, progress: progress => context.progress(progress) })
   return { digest: manifest.digest, baked: true }
 }
 
-async function setTarget(context: OperationContext, deps: PoolsDeps, name: string, made: { revision: number; specDigest: string; generation: number; image: string }): Promise<void> {
+async function setTarget(context: OperationContext, deps: PoolsDeps, name: string, made: { revision: number; specDigest: Digest; generation: number; image: Digest }): Promise<void> {
   let overtaken: Revision | null = null
   await deps.desired.update(draft => {
     const pool = poolOf(draft, name)

@@ -9,6 +9,7 @@ import type { Trust } from '../../../bundles/format/trust.ts'
 import { build } from '../../../appliance/api/build.ts'
 import type { Services } from '../../../appliance/api/services.ts'
 import { wallClock } from '../../../appliance/core/clock.ts'
+import { digestFromHex } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import { uuidv7 } from '../../../appliance/core/ids.ts'
 import { silentLog } from '../../../appliance/core/log.ts'
@@ -46,7 +47,7 @@ export type TestAppliance = {
   close(): Promise<void>
 }
 
-export const DIGEST = `sha256:${'a'.repeat(64)}`
+export const DIGEST = digestFromHex('a'.repeat(64))
 export const PASSWORD = 'four unrelated words here'
 
 export async function openTestAppliance(folder: string, options: { breakAudit?: () => boolean } = {}): Promise<TestAppliance> {

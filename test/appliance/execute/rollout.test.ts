@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { agentDesk } from '../../../appliance/api/agent/desk.ts'
 import { simConnector } from '../../../appliance/ci/sim/connector.ts'
 import { wallClock } from '../../../appliance/core/clock.ts'
-import { parseDigest } from '../../../appliance/core/digest.ts'
+import { parseDigest, type Digest } from '../../../appliance/core/digest.ts'
 import { silentLog } from '../../../appliance/core/log.ts'
 import { openSim } from '../../../appliance/drivers/sim/driver.ts'
 import { plantForeignVm } from '../../../appliance/drivers/sim/vm-files.ts'
@@ -53,7 +53,7 @@ void t.test(`${NODES} simulated nodes turn over to another image; afterwards not
 
   const healthy = new Map<number, number>()
   const pool: PoolRecord = { name: 'linux-perf-ci', revisions: [], head: 0, target: null, lastHealthy: null, paused: null, fence: 0 }
-  const apply = (image: string): void => {
+  const apply = (image: Digest): void => {
     const spec: Revision['spec'] = {
       os: 'linux', size: NODES, base: 'debian-12', roles: [], nodeName: 'lin', hardware: { cpus: 1, memory: '512MiB' }, ci: { connection: 'ci', labels: ['linux'] }, hypervisors: ['rack'],
       rollout: { maxSurge: '50%', maxUnavailable: 0, canary: 1, soak: '0s', bootTimeout: '2m' },

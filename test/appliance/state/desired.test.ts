@@ -3,6 +3,7 @@ import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFile
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { digestFromHex } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import type { Desired } from '../../../appliance/model/desired.ts'
 import { createDesired, openDesired } from '../../../appliance/state/desired-store.ts'
@@ -13,7 +14,7 @@ const KEY = 'A'.repeat(40)
 const role = { threshold: 1, keys: [KEY] }
 const FIRST: Desired = {
   siteId: 'site-a',
-  trust: { version: 1, keys: [{ fingerprint: KEY, keySha256: `sha256:${'0'.repeat(64)}`, publicKey: 'armored', name: 'Ana' }], roles: { root: role, release: role, recall: role } },
+  trust: { version: 1, keys: [{ fingerprint: KEY, keySha256: digestFromHex('0'.repeat(64)), publicKey: 'armored', name: 'Ana' }], roles: { root: role, release: role, recall: role } },
   policy: { approvals: 1, separate: true },
   users: {},
   tokens: {},
