@@ -24,7 +24,7 @@ function scratch(t: Test): string {
   return folder
 }
 
-t.test('a baked image boots, enrols, reports the layers its kernel has open, proves its roles, runs a job as nobody special, and stops', skip, async t => {
+await t.test('a baked image boots, enrols, reports the layers its kernel has open, proves its roles, runs a job as nobody special, and stops', skip, async t => {
   const guest = await bootGuest(scratch(t), content!.imagesDir, image!)
   try {
     await guest.until('first heartbeat', BOOT, () => guest.heartbeats.length > 0)
@@ -59,7 +59,7 @@ t.test('a baked image boots, enrols, reports the layers its kernel has open, pro
   }
 })
 
-t.test('a disk with one byte changed in a layer does not come up', skip, async t => {
+await t.test('a disk with one byte changed in a layer does not come up', skip, async t => {
   const folder = scratch(t)
   const imagesDir = join(folder, 'images')
   cpSync(imageFolder(content!.imagesDir, image!.digest), imageFolder(imagesDir, image!.digest), { recursive: true })

@@ -9,7 +9,7 @@ const entries: CpioEntry[] = [
   { name: 'init', mode: 0o100755, data: Buffer.from('#!/bin/sh\n') },
 ]
 
-t.test('GNU cpio lists what was put in, with owner root and the given time', async t => {
+await t.test('GNU cpio lists what was put in, with owner root and the given time', async t => {
   const { stdout } = await runProgram('cpio', { args: ['-itv', '--numeric-uid-gid', '--quiet'], input: writeCpio(entries, 1767225600), env: { PATH: process.env['PATH'], TZ: 'UTC', LC_ALL: 'C' } })
   const lines = stdout.toString().trim().split('\n')
   t.match(lines[0], /^drwxr-xr-x +2 0 +0 +0 Jan +1 +2026 bin$/)
@@ -18,10 +18,10 @@ t.test('GNU cpio lists what was put in, with owner root and the given time', asy
   t.match(lines[3], /^-rwxr-xr-x .* init$/)
 })
 
-t.test('the order in which files were found does not matter', async t => {
+await t.test('the order in which files were found does not matter', async t => {
   t.same(writeCpio(entries, 1), writeCpio(entries.toReversed(), 1))
 })
 
-t.test('an archive ends on a whole block', async t => {
+await t.test('an archive ends on a whole block', async t => {
   t.equal(writeCpio(entries, 1).length % 512, 0)
 })

@@ -23,12 +23,12 @@ function writeDisk(folder: string): string {
   return path
 }
 
-t.test('sgdisk finds nothing to complain about', async t => {
+await t.test('sgdisk finds nothing to complain about', async t => {
   const { stdout } = await runProgram('/usr/sbin/sgdisk', { args: ['-v', writeDisk(t.testdir())], package: 'gdisk' })
   t.match(stdout.toString(), /No problems found/)
 })
 
-t.test('sfdisk reads names, types, places and sizes as they were given', async t => {
+await t.test('sfdisk reads names, types, places and sizes as they were given', async t => {
   const { stdout } = await runProgram('/usr/sbin/sfdisk', { args: ['--json', writeDisk(t.testdir())], package: 'fdisk' })
   const { partitiontable } = JSON.parse(stdout.toString()) as { partitiontable: { partitions: { name: string; type: string; uuid: string; start: number; size: number }[] } }
   const { placed } = placePartitions(partitions)
@@ -39,7 +39,7 @@ t.test('sfdisk reads names, types, places and sizes as they were given', async t
   t.equal(partitiontable.partitions[1]!.uuid, guidFrom('1\nbase-digest'))
 })
 
-t.test('partitions begin at whole MiB and never overlap', async t => {
+await t.test('partitions begin at whole MiB and never overlap', async t => {
   const { placed, size } = placePartitions(partitions)
   for (const [index, partition] of placed.entries()) {
     t.equal(partition.offset % ALIGNMENT, 0)
@@ -47,7 +47,7 @@ t.test('partitions begin at whole MiB and never overlap', async t => {
   }
 })
 
-t.test('another layer changes its own GUID and the disk’s, and no other partition’s', async t => {
+await t.test('another layer changes its own GUID and the disk’s, and no other partition’s', async t => {
   const changed = partitions.map(partition => (partition.name === 'layer-1' ? { ...partition, seed: 'other' } : partition))
   const before = writeGpt(placePartitions(partitions)).head
   const after = writeGpt(placePartitions(changed)).head

@@ -18,7 +18,7 @@ const steps = digestOf('steps')
 const keysOf = (lock: Lock): ReturnType<typeof layerKeys> => layerKeys(lock, pack, requires, steps)
 const before = keysOf(lockOf(roles))
 
-t.test('another numpy makes its layer and the last one new, and no other', async t => {
+await t.test('another numpy makes its layer and the last one new, and no other', async t => {
   const after = keysOf(lockOf([roles[0]!, role('numpy', '1.26'), roles[2]!]))
   t.equal(after.base, before.base)
   t.equal(after.boot, before.boot)
@@ -27,13 +27,13 @@ t.test('another numpy makes its layer and the last one new, and no other', async
   t.not(after.last, before.last)
 })
 
-t.test('another Python makes what stands on it new', async t => {
+await t.test('another Python makes what stands on it new', async t => {
   const after = keysOf(lockOf([role('python', '3.12'), roles[1]!, roles[2]!]))
   t.not(after.roles[1], before.roles[1], 'numpy, whose requirement no longer holds')
   t.equal(after.roles[2], before.roles[2])
 })
 
-t.test('another package in the base makes everything new; another kernel only the boot files', async t => {
+await t.test('another package in the base makes everything new; another kernel only the boot files', async t => {
   const based = keysOf(lockOf(roles, { debs: [deb('libc6', '2.37')] }))
   for (const [index, key] of based.roles.entries()) t.not(key, before.roles[index])
   t.not(based.base, before.base)
@@ -42,22 +42,22 @@ t.test('another package in the base makes everything new; another kernel only th
   t.equal(booted.base, before.base)
 })
 
-t.test('a verify command changes only the last layer, which holds it', async t => {
+await t.test('a verify command changes only the last layer, which holds it', async t => {
   const after = keysOf(lockOf([roles[0]!, { ...roles[1]!, verify: [{ run: 'other', expect: '' }] }, roles[2]!]))
   t.same(after.roles, before.roles)
   t.not(after.last, before.last)
 })
 
-t.test('what a role stands on includes what that stands on, lowest first', async t => {
+await t.test('what a role stands on includes what that stands on, lowest first', async t => {
   const lock = lockOf([role('a', '1'), role('b', '1'), role('c', '1')])
   t.same(requiredRoles(lock, [[], ['a'], ['b']], 2), [0, 1])
 })
 
-t.test('the verify commands stand in the lock’s order, base first', async t => {
+await t.test('the verify commands stand in the lock’s order, base first', async t => {
   t.same(settingsOf(lockOf(roles)).verify.map(command => command.role), ['debian-12', 'python-3.11', 'numpy-1.25', 'cmake-3.25'])
 })
 
-t.test('the command line holds every root hash, and one that Linux would cut is refused', async t => {
+await t.test('the command line holds every root hash, and one that Linux would cut is refused', async t => {
   const layer = { digest: digestOf('x'), size: 1, verityRoot: 'a'.repeat(64), dataBlocks: 12345 }
   t.match(commandLineOf([layer]), new RegExp(`drydock\\.layer=${'a'.repeat(64)}\\.12345$`))
   t.throws(() => commandLineOf(Array.from({ length: 25 }, () => layer)), { code: 'DD-IMAGE-015' })

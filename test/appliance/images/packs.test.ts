@@ -23,37 +23,37 @@ const packs: Packs = {
 const where = { generation: 4, arch: 'amd64' }
 const names = (words: string[]): string[] => chooseRoles(words, packs, where).map(({ pack }) => `${pack.role} ${pack.version}`)
 
-t.test('a version in a name takes the newest that begins with it; no version, the newest of all', async t => {
+await t.test('a version in a name takes the newest that begins with it; no version, the newest of all', async t => {
   t.same(names(['python-3.11', 'cmake']), ['python 3.11.10', 'cmake 3.25.1'])
   t.same(names(['python', 'gcc-arm-none-eabi']), ['python 3.12.1', 'gcc-arm-none-eabi 12.2.1'])
   t.notOk(roleMatches('python-3.1', { role: 'python', version: '3.11.2' }), '3.1 is not 3.11')
 })
 
-t.test('roles stay in the order of the spec', async t => {
+await t.test('roles stay in the order of the spec', async t => {
   t.same(names(['cmake', 'python-3.11', 'numpy-1.26.0']), ['cmake 3.25.1', 'python 3.11.10', 'numpy 1.26.0'])
 })
 
-t.test('an unknown role is refused and the nearest named', async t => {
+await t.test('an unknown role is refused and the nearest named', async t => {
   t.throws(() => names(['cmkae']), { code: 'DD-IMAGE-001', message: /generation 4.*the nearest is cmake/, hint: /bring role pack cmkae/ })
   t.throws(() => names(['python-3.11', 'numpy-1.27.0']), { code: 'DD-IMAGE-001', message: /only numpy-1.25.2, numpy-1.26.0/ })
 })
 
-t.test('an unknown base is refused with what there is', async t => {
+await t.test('an unknown base is refused with what there is', async t => {
   t.throws(() => chooseBase('debian-13', packs, where), { code: 'DD-IMAGE-002', message: /only debian-12/ })
 })
 
-t.test('what a role requires must stand below it', async t => {
+await t.test('what a role requires must stand below it', async t => {
   t.throws(() => names(['numpy-1.26.0']), { code: 'DD-IMAGE-005', hint: 'put python-3.11 before numpy-1.26.0' })
   t.throws(() => names(['numpy-1.26.0', 'python-3.11']), { code: 'DD-IMAGE-005', message: /found it above/ })
   t.throws(() => names(['python-3.12', 'numpy-1.26.0']), { code: 'DD-IMAGE-005' })
 })
 
-t.test('roles that exclude each other, and two versions of one role, are refused', async t => {
+await t.test('roles that exclude each other, and two versions of one role, are refused', async t => {
   t.throws(() => names(['gcc-arm-none-eabi', 'gcc']), { code: 'DD-IMAGE-006' })
   t.throws(() => names(['python-3.11', 'python-3.12']), { code: 'DD-IMAGE-006', message: /one version of role python/ })
 })
 
-t.test('a pack that is not one is refused with its field', async t => {
+await t.test('a pack that is not one is refused with its field', async t => {
   t.throws(() => parsePack('kind: Role\nrole: x\n', 'role pack x 1'), { code: 'DD-IMAGE-008', message: /role pack x 1/ })
   t.throws(() => parsePack('{{', 'role pack x 1'), { code: 'DD-IMAGE-008' })
 })

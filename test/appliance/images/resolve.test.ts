@@ -39,7 +39,7 @@ async function locked(generation: SmallGeneration, folder: string, roles: string
   return await resolve({ base: 'debian-12', roles }, generation.catalogue, generation.blobs, { workDir: join(folder, 'work'), signal })
 }
 
-t.test('a spec becomes a lock: Essential, apt and the pack in the base, the concrete kernel, roles by what they add', async t => {
+await t.test('a spec becomes a lock: Essential, apt and the pack in the base, the concrete kernel, roles by what they add', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   const lock = await locked(generation, folder, ['python-3.11', 'numpy-1.25.2', 'cmake', 'ninja'])
@@ -54,7 +54,7 @@ t.test('a spec becomes a lock: Essential, apt and the pack in the base, the conc
   t.same(readdirSync(join(folder, 'work')), [], 'and nothing is left in the work folder')
 })
 
-t.test('the same packages give the same lock, whatever the order and the folder in which they lie', async t => {
+await t.test('the same packages give the same lock, whatever the order and the folder in which they lie', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   const first = await locked(generation, folder, ['python-3.11', 'numpy-1.25.2'])
@@ -64,7 +64,7 @@ t.test('the same packages give the same lock, whatever the order and the folder 
   t.equal(specDigest(first), specDigest(second))
 })
 
-t.test('a wheel brings what its METADATA requires, and only wheels that are not below already', async t => {
+await t.test('a wheel brings what its METADATA requires, and only wheels that are not below already', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   const alone = await locked(generation, folder, ['python', 'pandas'])
@@ -74,7 +74,7 @@ t.test('a wheel brings what its METADATA requires, and only wheels that are not 
   await t.rejects(locked(generation, folder, ['python', 'numpy-1.25.2', 'pandas']), { code: 'DD-IMAGE-006' }, 'and versions that exclude each other are no lock')
 })
 
-t.test('what the generation lacks is named, with what a bundle must bring', async t => {
+await t.test('what the generation lacks is named, with what a bundle must bring', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   generation.role('clang', '16', { apt: ['clang-16'] })
@@ -89,7 +89,7 @@ t.test('what the generation lacks is named, with what a bundle must bring', asyn
   await t.rejects(locked(generation, folder, ['cmake', 'pythn']), { code: 'DD-IMAGE-001' })
 })
 
-t.test('two roles that write one path differently are no lock; the same bytes are', async t => {
+await t.test('two roles that write one path differently are no lock; the same bytes are', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   for (const [name, content] of Object.entries({ left: 'one', right: 'two', same: 'one' })) {
@@ -100,7 +100,7 @@ t.test('two roles that write one path differently are no lock; the same bytes ar
   t.equal((await locked(generation, folder, ['left', 'same'])).roles.length, 2)
 })
 
-t.test('two roles that set one variable differently are no lock', async t => {
+await t.test('two roles that set one variable differently are no lock', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   generation.role('a', '1', { env: { CC: 'gcc' } })
@@ -108,7 +108,7 @@ t.test('two roles that set one variable differently are no lock', async t => {
   await t.rejects(locked(generation, folder, ['a', 'b']), { code: 'DD-IMAGE-006', message: /CC/ })
 })
 
-t.test('Python packages without a Python below them are no lock', async t => {
+await t.test('Python packages without a Python below them are no lock', async t => {
   const folder = t.testdir()
   const generation = await smallGeneration(folder)
   generation.role('loose', '1', { pip: ['numpy==1.26.0'] })

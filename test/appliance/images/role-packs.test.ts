@@ -8,7 +8,7 @@ const folder = join(import.meta.dirname, '../../../bundles/roles')
 const files = readdirSync(folder).filter(name => name.endsWith('.yaml'))
 const packs: Packs = { bases: [], roles: [] }
 
-t.test('each shipped pack is valid and named for what is in it', async t => {
+await t.test('each shipped pack is valid and named for what is in it', async t => {
   for (const file of files) {
     const pack = parsePack(readFileSync(join(folder, file), 'utf8'), file)
     const name = pack.kind === 'Base' ? pack.base : pack.role
@@ -17,6 +17,6 @@ t.test('each shipped pack is valid and named for what is in it', async t => {
   }
 })
 
-t.test('what a shipped role requires is shipped too', async t => {
+await t.test('what a shipped role requires is shipped too', async t => {
   for (const { pack } of packs.roles) t.doesNotThrow(() => chooseRoles([...pack.requires, `${pack.role}-${pack.version}`], packs, { generation: 0, arch: 'amd64' }), pack.role)
 })

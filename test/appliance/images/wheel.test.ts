@@ -6,7 +6,7 @@ import { installWheels } from '../../../appliance/images/wheel.ts'
 import { openZip } from '../../../appliance/images/zip.ts'
 import { SmallGeneration } from './generation.ts'
 
-t.test('a wheel is installed into its role’s own prefix: modules, scripts, entry points and a .pth', async t => {
+await t.test('a wheel is installed into its role’s own prefix: modules, scripts, entry points and a .pth', async t => {
   const folder = t.testdir({ root: {} })
   const generation = new SmallGeneration(join(folder, 'blobs'))
   await generation.wheel('tool', '1.2', {
@@ -30,7 +30,7 @@ t.test('a wheel is installed into its role’s own prefix: modules, scripts, ent
   t.equal(stdout.toString(), 'from the entry point\n')
 })
 
-t.test('a wheel whose names would leave the folder is refused before anything is written', async t => {
+await t.test('a wheel whose names would leave the folder is refused before anything is written', async t => {
   for (const name of ['../evil.py', '/etc/evil', 'a/../../evil', 'a\\evil']) {
     const folder = t.testdir()
     const generation = new SmallGeneration(join(folder, 'blobs'))
@@ -42,7 +42,7 @@ t.test('a wheel whose names would leave the folder is refused before anything is
   }
 })
 
-t.test('a zip that is cut short, or lies about a size, is refused', async t => {
+await t.test('a zip that is cut short, or lies about a size, is refused', async t => {
   const folder = t.testdir({ 'cut.whl': 'PK', 'empty.whl': '' })
   for (const file of ['cut.whl', 'empty.whl']) await t.rejects(openZip(join(folder, file)), { code: 'DD-IMAGE-013' })
 })
