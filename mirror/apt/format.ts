@@ -19,7 +19,7 @@ const DebMetadata = Type.Object({
 })
 
 /** Fields that say where and what the file is; ours, never a bundle's. */
-const OUR_FIELDS = ['Filename', 'Size', 'MD5sum', 'SHA1', 'SHA256', 'SHA512']
+const OUR_FIELDS = ['filename', 'size', 'md5sum', 'sha1', 'sha256', 'sha512']
 const TEXT = 'text/plain; charset=utf-8'
 /** Every .deb is an ar archive. */
 const DEB_MAGIC = '!<arch>\ndebian-binary'
@@ -47,7 +47,7 @@ async function validate(item: Item, blobs: BlobStore): Promise<void> {
   if (fields.get('Version') !== item.version) throw itemFault(item, `Version: ${item.version}`, shown(fields.get('Version')))
   const own = fields.get('Architecture')
   if (own !== architecture && own !== ALL) throw itemFault(item, `Architecture: ${architecture} or ${ALL}`, shown(own))
-  const ours = OUR_FIELDS.find(field => fields.has(field))
+  const ours = [...fields.keys()].find(field => OUR_FIELDS.includes(field.toLowerCase()))
   if (ours !== undefined) throw itemFault(item, `no field ${ours}: the mirror writes it`, shown(fields.get(ours)))
   const file = await blobs.open(parseDigest(onlyBlob(item).digest))
   try {

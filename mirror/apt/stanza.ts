@@ -1,15 +1,25 @@
 /** One paragraph of a Packages file (deb822): fields in order, each value with its continuation lines as they stand. */
 export type Stanza = ReadonlyMap<string, string>
 
-/** @returns undefined when the text is not exactly one paragraph of well-formed fields: an empty line in it would start another package. */
+/** Line ends of others than us, and what no terminal should be sent. */
+const FOREIGN = /(?![\t\n\u0080-\u009f])\p{Cc}|[\u2028\u2029]/u
+
+/**
+ * @returns undefined when the text is not exactly one paragraph of well-formed fields: an empty line in it would start another package, and a field
+ * that stands twice is read differently here and there. Names of fields are the same in any case (Debian Policy, 5.1).
+ */
 export function parseStanza(text: string): Stanza | undefined {
+  if (FOREIGN.test(text)) return undefined
   const fields = new Map<string, string>()
+  const seen = new Set<string>()
   let last = ''
   for (const line of text.replace(/\n+$/, '').split('\n')) {
     const field = /^([!-9;-~]+):(?:[ \t]*)(.*)$/.exec(line)
     if (/^[ \t]+\S/.test(line) && last !== '') fields.set(last, `${fields.get(last)}\n${line}`)
-    else if (field !== null && !fields.has(field[1]!)) fields.set((last = field[1]!), field[2]!)
-    else return undefined
+    else if (field !== null && !seen.has(field[1]!.toLowerCase())) {
+      seen.add(field[1]!.toLowerCase())
+      fields.set((last = field[1]!), field[2]!)
+    } else return undefined
   }
   return fields
 }

@@ -2,11 +2,13 @@ import { createReadStream } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 
-/** A package.json larger than this is refused, bytes. */
+/** All package.json at the top together, and one long name: larger ones are refused, bytes. A thousand of them would compress to nothing. */
 const MANIFEST_BYTES = 4 * 1024 * 1024
 /** Where a tarball may end unpacked; nothing of it is kept but package.json. */
 const UNPACKED_BYTES = 8 * 1024 ** 3
 const BLOCK = 512
+/** A PAX record that replaces the size of the next entry: npm would go by it and see other entries than we do. */
+const PAX_SIZE = /(?:^|\n)\d+ size=/
 
 export type TarballFault = { fault: string }
 
@@ -16,6 +18,7 @@ export type TarballFault = { fault: string }
  */
 export async function topManifests(path: string): Promise<string[] | TarballFault> {
   const manifests: string[] = []
+  let held = 0
   const reader = tarReader(path)
   try {
     let longName: string | undefined
@@ -34,6 +37,8 @@ export async function topManifests(path: string): Promise<string[] | TarballFaul
       if (isName || isManifest) {
         const content = (await reader.take(padded))?.toString('utf8', 0, size)
         if (content === undefined) return { fault: 'a tarball that ends early' }
+        if (type === 'x' && PAX_SIZE.test(content)) return { fault: 'a size that its header does not say' }
+        if (isManifest && (held += size) > MANIFEST_BYTES) return { fault: `more than ${MANIFEST_BYTES} bytes in package.json` }
         if (isManifest) manifests.push(content)
         longName = isName ? (type === 'L' ? content.replace(/\0+$/, '') : (/(?:^|\n)\d+ path=(.*)\n/.exec(content)?.[1] ?? longName)) : undefined
       } else {

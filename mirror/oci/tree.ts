@@ -19,8 +19,15 @@ const MAX_DEPTH = 4
 export async function validateTree(item: Item, root: { digest: Digest; mediaType: string }, blobs: BlobStore): Promise<void> {
   const held = new Map(item.blobs.map(blob => [blob.digest, blob]))
   if (!held.has(root.digest)) throw itemFault(item, `its manifest ${root.digest} among its blobs`, 'it is not there')
+  // Rendering reads every blob that calls itself a manifest, also those that no index names.
+  for (const blob of item.blobs) if (isManifestType(blob.mediaType)) await readManifest(item, parseDigest(blob.digest), blobs)
 
+  // An index may name one child a thousand times, and each of those the next: what was walked at a depth is not walked there again.
+  const walked = new Set<string>()
   const walk = async (digest: Digest, mediaType: string, depth: number): Promise<void> => {
+    const step = `${depth} ${digest} ${mediaType}`
+    if (walked.has(step)) return
+    walked.add(step)
     if (depth > MAX_DEPTH) throw itemFault(item, `at most ${MAX_DEPTH} indexes inside each other`, 'more')
     const manifest = await readManifest(item, digest, blobs)
     if (manifest.mediaType !== undefined && manifest.mediaType !== mediaType) throw itemFault(item, `mediaType ${shown(mediaType)} of ${hexOf(digest).slice(0, 12)}`, shown(manifest.mediaType))

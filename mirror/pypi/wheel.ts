@@ -7,6 +7,8 @@ import { zipContent, zipEntries, ZipFault, type ZipEntry } from './zip.ts'
 
 /** METADATA and RECORD are read whole; larger ones are refused, bytes. */
 const DOCUMENT_BYTES = 32 * 1024 * 1024
+/** What a wheel may unfold to, bytes: entries that lie over each other could promise 281 TB in 46 MB, and every one of them is hashed. */
+const UNPACKED_BYTES = 8 * 1024 ** 3
 /** Signatures of RECORD, which RECORD cannot list. */
 const UNLISTED = /\.dist-info\/RECORD(\.jws|\.p7s)?$/
 
@@ -23,6 +25,8 @@ export async function validateWheel(item: Item, path: string, filename: string, 
   if (entries instanceof ZipFault) return refuse('a wheel', entries.found)
   const byName = new Map(entries.map(entry => [entry.name, entry]))
   if (byName.size !== entries.length) refuse('each name once', 'one that stands twice')
+  const unpacked = entries.reduce((sum, entry) => sum + entry.size, 0)
+  if (unpacked > UNPACKED_BYTES) refuse(`at most ${UNPACKED_BYTES} bytes`, `${unpacked}`)
   const outward = entries.find(entry => !staysInside(entry.name))
   if (outward !== undefined) refuse('names that stay inside', shown(outward.name))
 
@@ -42,7 +46,7 @@ export async function validateWheel(item: Item, path: string, filename: string, 
   if (normalisedName(field('Name')) !== normalisedName(item.name)) refuse(`METADATA of ${item.name}`, shown(field('Name')))
   if (comparableVersion(field('Version')) !== comparableVersion(item.version)) refuse(`METADATA of version ${item.version}`, shown(field('Version')))
 
-  const record = parseRecord((await document(only('RECORD'))).toString('utf8'))
+  const record = parseRecord((await document(only('RECORD'))).toString('utf8'), byName)
   for (const entry of entries) {
     if (entry.name.endsWith('/') || UNLISTED.test(entry.name)) continue
     const [algorithm = '', wanted = ''] = (record.get(entry.name) ?? '').split('=')
@@ -72,11 +76,16 @@ function comparableVersion(version: string): string {
   return version.trim().toLowerCase().replace(/^v/, '').replaceAll(/[-_]/g, '.').replaceAll(/\.0+(?=\d)/g, '.')
 }
 
-/** `path,algorithm=hash,size` lines of CSV; a quoted path may hold commas. */
-function parseRecord(text: string): Map<string, string> {
-  const rows = text.split(/\r?\n/).flatMap(line => {
+/** `path,algorithm=hash,size` lines of CSV, those of files that are there; a quoted path may hold commas. Millions of other lines cost no memory. */
+function parseRecord(text: string, files: ReadonlyMap<string, unknown>): Map<string, string> {
+  const rows = new Map<string, string>()
+  for (let start = 0; start < text.length; ) {
+    const end = text.indexOf('\n', start)
+    const line = text.slice(start, end === -1 ? text.length : end)
+    start = end === -1 ? text.length : end + 1
     const match = /^(?:"((?:[^"]|"")*)"|([^,]*)),([^,]*),/.exec(line)
-    return match === null ? [] : [[(match[1]?.replaceAll('""', '"') ?? match[2] ?? ''), match[3] ?? ''] as const]
-  })
-  return new Map(rows)
+    const path = match?.[1]?.replaceAll('""', '"') ?? match?.[2] ?? ''
+    if (files.has(path)) rows.set(path, match?.[3] ?? '')
+  }
+  return rows
 }

@@ -93,6 +93,9 @@ await t.test('items that do not fit are refused by name', async t => {
   const bad: Item[] = [
     withControl(`${control}\nPackage: injected\nVersion: 1\n`),
     withControl(`${control}Filename: ../../etc/passwd\n`),
+    withControl(`${control}sha256: ${'0'.repeat(64)}\n`),
+    withControl(`${control}package: injected\n`),
+    withControl(control.replace('\nVersion', '\n \u2028Package: bash\nVersion')),
     withControl(control.replace('Package: good', 'Package: other')),
     withControl(control.replace('Architecture: amd64', 'Architecture: arm64')),
     { ...good, version: '1.0/../..' },

@@ -103,6 +103,8 @@ await t.test('a tarball that is not the package its manifest says is refused by 
   for (const [found, entries] of tricks) {
     await t.rejects(withTarball(mirror, good, entries).then(item => mirror.store.catalogue.validate(item)), { code: 'DD-MIRROR-004', message: new RegExp(`npm:fine@1\\.0\\.0.*${found}`) }, JSON.stringify(entries).slice(0, 100))
   }
+  const padded = manifest('fine', '1.0.0') + ' '.repeat(1024 * 1024)
+  await t.rejects(withTarball(mirror, good, Array.from({ length: 5 }, (_, n) => [`p${n}/package.json`, padded] as const)).then(item => mirror.store.catalogue.validate(item)), { message: /more than 4194304 bytes in package\.json/ })
   await t.resolves(withTarball(mirror, good, [['anything/package.json', manifest('fine', 'v1.0.0')], ['anything/lib/package.json', '{}']]).then(item => mirror.store.catalogue.validate(item)))
 })
 

@@ -89,6 +89,21 @@ await t.test('a tag does not move, and items that do not fit are refused by name
     await asManifest(JSON.stringify({ schemaVersion: 2, layers: [{ mediaType: 'x', digest: layer.digest, size: layer.size, urls: ['https://elsewhere.invalid/'] }] })),
   ]
   for (const item of bad) await t.rejects(mirror.promote('bad', [item]), { code: 'DD-MIRROR-004', message: /oci:/ })
+  const posing = { ...good, blobs: [...good.blobs.slice(0, 2), { ...layer, mediaType: String(good.metadata['mediaType']) }] }
+  await t.rejects(mirror.store.catalogue.validate(posing), { code: 'DD-MIRROR-004', message: /a manifest.* in oci:/ }, 'a layer that calls itself a manifest would be parsed when it is rendered')
+})
+
+await t.test('indexes that name each other a thousand times are walked once', async t => {
+  const INDEX = 'application/vnd.oci.image.index.v1+json'
+  const leaf = await ociImage(mirror, 'demo/tree', '1', 'tree')
+  let child = { mediaType: String(leaf.metadata['mediaType']), digest: String(leaf.metadata['digest']), size: leaf.blobs[0]!.size }
+  const indexes: Item['blobs'] = []
+  for (let depth = 0; depth < 3; depth++) {
+    const text = JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: Array.from({ length: 1000 }, () => child) })
+    child = { mediaType: INDEX, digest: await mirror.store.blobs.put(text), size: text.length }
+    indexes.push({ name: `index-${depth}`, ...child })
+  }
+  await t.resolves(mirror.store.catalogue.validate({ ...leaf, metadata: { mediaType: INDEX, digest: child.digest }, blobs: [...indexes, ...leaf.blobs] }))
 })
 
 await t.test('skopeo refuses a layer that was altered on the disk', async t => {

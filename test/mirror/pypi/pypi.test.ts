@@ -90,6 +90,10 @@ await t.test('a wheel that is not what it says is refused by name', async t => {
   for (const [tamper, expected] of tricks) {
     await t.rejects(wheel(mirror, 'evil', '1.0', { tamper }).then(item => mirror.store.catalogue.validate(item)), { code: 'DD-MIRROR-004', message: new RegExp(`expected .*${expected.replaceAll('.', '\\.')}.* in pypi:evil@1\\.0`) }, tamper)
   }
+  const bomb = Buffer.from(await mirror.store.blobs.read(lib.blobs[0]!.digest as never))
+  for (let at = bomb.indexOf('PK\u0001\u0002'); at >= 0; at = bomb.indexOf('PK\u0001\u0002', at + 4)) bomb.writeUInt32LE(0xfffffffe, at + 24)
+  const tall = await mirror.store.blobs.put(bomb)
+  await t.rejects(mirror.store.catalogue.validate({ ...lib, blobs: [{ ...lib.blobs[0]!, digest: tall }, lib.blobs[1]!] }), { code: 'DD-MIRROR-004', message: /at most 8589934592 bytes/ })
   const cut = await mirror.store.blobs.put((await mirror.store.blobs.read(lib.blobs[0]!.digest as never)).subarray(0, 400))
   await t.rejects(mirror.store.catalogue.validate({ ...lib, blobs: [{ ...lib.blobs[0]!, digest: cut }, lib.blobs[1]!] }), { code: 'DD-MIRROR-004', message: /found no zip archive/ })
 })
