@@ -63,7 +63,7 @@ async function lockOf(t: Test, roles: string[]): Promise<Lock> {
   return await resolve({ base: 'debian-12', roles }, catalogue, blobs, { workDir: scratch(t), signal: new AbortController().signal })
 }
 
-t.test('the same lock bakes to the same bytes: other folder, clock, time zone, locale, umask and core count; killed on the way', skip, async t => {
+await t.test('the same lock bakes to the same bytes: other folder, clock, time zone, locale, umask and core count; killed on the way', skip, async t => {
   const lock = await lockOf(t, ROLES_BEFORE)
   const reference = content!.images.find(image => canonicalJson(image.lock) === canonicalJson(lock))
   const here = scratch(t)
@@ -114,7 +114,7 @@ t.test('the same lock bakes to the same bytes: other folder, clock, time zone, l
   })
 })
 
-t.test('a failing step is told with its last words, and leaves nothing', skip, async t => {
+await t.test('a failing step is told with its last words, and leaves nothing', skip, async t => {
   const lock = await lockOf(t, [])
   const folder = scratch(t)
   const broken: Lock = { ...lock, base: { ...lock.base, debs: lock.base.debs.filter(deb => deb.name !== 'libc6') } }
@@ -125,14 +125,14 @@ t.test('a failing step is told with its last words, and leaves nothing', skip, a
   t.same(readdirSync(join(folder, 'images')), [], 'and no image')
 })
 
-t.test('root is refused', { skip: content === undefined ? NO_CONTENT : !asRoot }, async t => {
+await t.test('root is refused', { skip: content === undefined ? NO_CONTENT : !asRoot }, async t => {
   const { bake } = await import('../../../appliance/images/bake.ts')
   const folder = scratch(t)
   const input = { blobPath: content!.generation.blobs.blobPath, imagesDir: join(folder, 'images'), workDir: join(folder, 'work'), signal: new AbortController().signal, progress: () => undefined }
   await t.rejects(bake(await lockOf(t, []), input), { code: 'DD-IMAGE-009' })
 })
 
-t.test('a lock of another baker is refused, and what to do is said', { skip: content === undefined ? NO_CONTENT : false }, async t => {
+await t.test('a lock of another baker is refused, and what to do is said', { skip: content === undefined ? NO_CONTENT : false }, async t => {
   const { bake } = await import('../../../appliance/images/bake.ts')
   const folder = scratch(t)
   const input = { blobPath: content!.generation.blobs.blobPath, imagesDir: join(folder, 'images'), workDir: join(folder, 'work'), signal: new AbortController().signal, progress: () => undefined }

@@ -9,6 +9,6 @@ const STEPS: Record<number, string> = {
   1: 'sha256:478ca2ad92aaeff8278d29ac4741456c17f022dd5a59d086e41c910abcc39060',
 }
 
-t.test('the steps are those that this baker’s number stands for', async t => {
+await t.test('the steps are those that this baker’s number stands for', async t => {
   t.equal(await stepsDigest(), STEPS[BAKER])
 })

@@ -35,7 +35,7 @@ await t.test('a baked image boots, enrols, reports the layers its kernel has ope
     const { measurement } = guest.measurements[0]!
     t.same(measurement.verify.filter(check => !check.passed), [], 'every verify command passed')
     t.equal(measurement.verify.length, image!.lock.base.verify.length + image!.lock.roles.flatMap(role => role.verify).length)
-    t.same(measurement.packages.map(line => line.split(/[: ]/)[0]).toSorted(), image!.packages.map(deb => deb.name).toSorted(), 'the package database is the lock’s')
+    t.same(measurement.packages.map(line => line.split(/[: ]/)[0] ?? ''), image!.packages.map(deb => deb.name), 'the package database is the lock’s')
     t.match(measurement.parameters, /drydock\.layer=/)
 
     await guest.enrolAtCi()
