@@ -2,7 +2,7 @@ import t from 'tap'
 import { copyFileSync, mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { randomBytes } from 'node:crypto'
-import { digestOf } from '../../../appliance/core/digest.ts'
+import { digestOf, parseDigest } from '../../../appliance/core/digest.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import type { Item } from '../../../bundles/format/item.ts'
 import { ociImage } from '../support/content.ts'
@@ -96,12 +96,13 @@ await t.test('a tag does not move, and items that do not fit are refused by name
 await t.test('indexes that name each other a thousand times are walked once', async t => {
   const INDEX = 'application/vnd.oci.image.index.v1+json'
   const leaf = await ociImage(mirror, 'demo/tree', '1', 'tree')
-  let child = { mediaType: String(leaf.metadata['mediaType']), digest: String(leaf.metadata['digest']), size: leaf.blobs[0]!.size }
+  let child = { mediaType: String(leaf.metadata['mediaType']), digest: parseDigest(String(leaf.metadata['digest'])), size: leaf.blobs[0]!.size }
   const indexes: Item['blobs'] = []
   for (let depth = 0; depth < 3; depth++) {
     const text = JSON.stringify({ schemaVersion: 2, mediaType: INDEX, manifests: Array.from({ length: 1000 }, () => child) })
-    child = { mediaType: INDEX, digest: await mirror.store.blobs.put(text), size: text.length }
-    indexes.push({ name: `index-${depth}`, ...child })
+    const digest = await mirror.store.blobs.put(text)
+    child = { mediaType: INDEX, digest, size: text.length }
+    indexes.push({ name: `index-${depth}`, ...child, digest })
   }
   await t.resolves(mirror.store.catalogue.validate({ ...leaf, metadata: { mediaType: INDEX, digest: child.digest }, blobs: [...indexes, ...leaf.blobs] }))
 })
