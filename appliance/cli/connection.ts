@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
-import { readFile } from 'node:fs/promises'
 import { DrydockError } from '../core/error.ts'
 import { answerOf, openAppliance } from './appliance.ts'
+import { readNamedFile } from './named-file.ts'
 import { outputOf } from './output.ts'
 import { listOptions, printList } from './table.ts'
 
@@ -45,7 +45,7 @@ export function register(program: Command): void {
     .action(async (name: string, options: { kind: string; url: string; tokenFile?: string; option?: string[] }, command: Command) => {
       const output = outputOf(command)
       const { client } = await openAppliance()
-      const token = options.tokenFile === undefined ? process.env['DRYDOCK_CI_TOKEN'] : (await readFile(options.tokenFile, 'utf8')).trim()
+      const token = options.tokenFile === undefined ? process.env['DRYDOCK_CI_TOKEN'] : (await readNamedFile(options.tokenFile, 'the token of the CI server')).trim()
       const extra = { ...(token === undefined || token === '' ? {} : { token }), ...(options.option === undefined ? {} : { options: Object.fromEntries(options.option.map(pair)) }) }
       await answerOf(client.POST('/api/v1/ci', { body: { name, kind: options.kind as 'sim', url: options.url, ...extra } }))
       output.line(`CI server ${name} (${options.kind}) is known now: drydock ci list`)

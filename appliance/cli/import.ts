@@ -45,7 +45,7 @@ export function register(program: Command): void {
     })
   noun
     .command('reject')
-    .description('Turn an import away; what was staged is removed.')
+    .description('Turn an import away, or give up one that failed; what was staged or uploaded is removed.')
     .argument('<id>', 'sequence or id')
     .requiredOption('--reason <text>', 'why; it is kept with the import')
     .action(async (id: string, { reason }: { reason: string }, command: Command) => {
@@ -119,7 +119,7 @@ async function goOn(appliance: Appliance, record: ImportRecord, output: Output, 
     return sayWhatItWaitsFor(now, operation.waitingOn, output)
   }
   output.line(`imported: sequence ${now.sequence} is served as generation ${now.generation}`, 'good')
-  output.line(`receipt ${now.receipt ?? '–'}: drydock receipt export ${now.sequence}`)
+  output.line(`receipt    ${short(now.receipt)}   for the sender: drydock receipt export ${now.sequence}`)
   output.record({ type: 'imported', import: now })
 }
 

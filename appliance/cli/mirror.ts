@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { answerOf, openAppliance } from './appliance.ts'
+import { countsText } from './counts.ts'
 import { byteText } from './output.ts'
 import { at, listOptions, printList, short } from './table.ts'
 
@@ -11,7 +12,7 @@ export function register(program: Command): void {
       generation: row => row.generation,
       served: row => (row.current ? 'yes' : ''),
       at: row => at(row.at),
-      holds: row => Object.entries(row.counts).map(([kind, count]) => `${kind} ${count}`).join(' · ') || 'nothing',
+      holds: row => countsText(Object.entries(row.counts)),
     }, 'no generation yet')
   })
   const mirror = program.command('mirror').description('What the mirrors hold.')

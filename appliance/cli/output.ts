@@ -1,5 +1,6 @@
 import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
+import { byteText } from '../core/byte-text.ts'
 import { asDrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
 import { printable } from '../core/printable.ts'
@@ -120,17 +121,7 @@ function barText(bar: Bar, drawn: boolean): string {
   return `${picture}${drawn ? '' : `${bar.phase} `}${amount}${drawn ? ` · ${bar.phase}` : ''}${bar.etaSeconds === null ? '' : ` · ETA ${durationText(bar.etaSeconds)}`}`
 }
 
-/** `1.9 GiB`, `61 GiB`; below 1 KiB whole bytes. */
-export function byteText(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
-  let size = bytes
-  let unit = 0
-  while (size >= 1024 && unit < units.length - 1) {
-    size /= 1024
-    unit++
-  }
-  return `${unit === 0 ? size : size >= 10 ? Math.round(size) : size.toFixed(1)} ${units[unit]}`
-}
+export { byteText } from '../core/byte-text.ts'
 
 /** `40 s`, `2 min 10 s`, `3 h 5 min` */
 export function durationText(seconds: number): string {

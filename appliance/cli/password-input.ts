@@ -1,5 +1,5 @@
-import { readFile } from 'node:fs/promises'
 import { DrydockError } from '../core/error.ts'
+import { readNamedFile } from './named-file.ts'
 
 const CTRL_C = '\u0003'
 const CTRL_D = '\u0004'
@@ -7,11 +7,11 @@ const BACKSPACES = ['\u007f', '\b']
 
 /** Where a password comes from: a file, else the environment, else the person at the terminal. Never an argument: others can read those. */
 export async function passwordFrom(source: { file: string | undefined; variable: string; prompt: string }): Promise<string> {
-  if (source.file !== undefined) return (await readFile(source.file, 'utf8')).replace(/\r?\n$/, '')
+  if (source.file !== undefined) return await readNamedFile(source.file, 'a password')
   const given = process.env[source.variable] ?? ''
   if (given !== '') return given
   if (!process.stdin.isTTY) {
-    throw new DrydockError('DD-CLI-008', `expected a password for ${JSON.stringify(source.prompt)}, found no terminal to ask at`, `name a file that holds it (--…-file), or set ${source.variable}`)
+    throw new DrydockError('DD-CLI-008', `expected a ${source.prompt.replace(/ \(.*$/, '')}, found no terminal to ask at`, `name a file that holds it (--…-file), or set ${source.variable}`)
   }
   return await askHidden(source.prompt)
 }

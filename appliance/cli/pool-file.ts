@@ -15,7 +15,7 @@ export async function readPoolFile(path: string): Promise<PoolDocument> {
   try {
     document = parse(path === '-' ? await streamText(process.stdin) : await readFile(path, 'utf8'), { maxAliasCount: ALIASES, strict: true, uniqueKeys: true })
   } catch (cause) {
-    if (cause instanceof YAMLParseError) throw new DrydockError('DD-CLI-002', `expected YAML in ${name}, found a mistake at line ${cause.linePos?.[0].line ?? '?'}`, cause.message.split('\n')[0] ?? 'correct it', { cause })
+    if (cause instanceof YAMLParseError) throw new DrydockError('DD-CLI-002', `expected YAML in ${name}, found a mistake at line ${cause.linePos?.[0].line ?? '?'}`, cause.message.split('\n')[0]?.replace(/ at line \d+, column \d+:$/, '') ?? 'correct it', { cause })
     if (isErrno(cause, 'ENOENT') || isErrno(cause, 'EACCES') || isErrno(cause, 'EISDIR')) throw new DrydockError('DD-CLI-002', `expected a pool file at ${path}, found none that can be read`, 'name the file that declares the pool', { cause })
     throw cause
   }

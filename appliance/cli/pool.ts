@@ -47,7 +47,7 @@ function addChanging(noun: Command): void {
     .option('-m, --message <text>', 'why', '')
     .action(async (name: string, options: { roles?: string; file?: string; message: string }, command: Command) => {
       const output = outputOf(command)
-      if ((options.roles === undefined) === (options.file === undefined)) throw new DrydockError('DD-CLI-001', 'expected either --roles or --file, found both or neither', 'drydock pool update --help shows what it takes')
+      if ((options.roles === undefined) === (options.file === undefined)) throw new DrydockError('DD-CLI-001', 'expected either --roles or --file, found both or neither', 'say what changes: --roles=python-3.11,cmake or --file pool.yaml')
       const { message } = options
       const body = options.file === undefined ? { roles: (options.roles ?? '').split(',').map(role => role.trim()).filter(Boolean), message } : { document: await readPoolFile(options.file), message }
       const { client } = await openAppliance()
@@ -103,7 +103,7 @@ function addRolling(noun: Command): void {
     .action(async (name: string, options: { confirm?: string; wait: boolean }, command: Command) => {
       const appliance = await openAppliance()
       const pool = await answerOf(appliance.client.GET('/api/v1/pools/{name}', pathOf(name)))
-      await confirmName(name, `this removes ${pool.counts.ready} running nodes and ${pool.head} revisions of ${name}`, options.confirm)
+      await confirmName(name, `this removes ${counted(pool.counts.ready, 'running node')} and ${counted(pool.head, 'revision')} of ${name}`, options.confirm)
       await roll(name, options.wait, command, ({ client }) => answerOf(client.DELETE('/api/v1/pools/{name}', { ...pathOf(name), headers: key() })))
     })
 }
@@ -202,7 +202,7 @@ function sayDiff(name: string, diff: Schema<'PoolDiff'>, output: Output): void {
   for (const { field, from, to } of diff.fields) output.line(`${'spec'.padEnd(11)}${field}: ${JSON.stringify(from) ?? 'unset'} → ${JSON.stringify(to) ?? 'unset'}`)
   for (const one of diff.packages) output.line(`package    ${one.name} ${change(one.from, one.to)}`)
   if (diff.layers.length > 0) output.line(`layers     ${diff.layers.map(layer => `${layer.name} ${layer.state}`).join(' · ')}`)
-  output.line(`replaces   ${diff.nodesToReplace} ${diff.nodesToReplace === 1 ? 'node' : 'nodes'}`)
+  output.line(`replaces   ${counted(diff.nodesToReplace, 'node')}`)
 }
 
 function notApplied(name: string, output: Output): void {
@@ -219,6 +219,8 @@ async function confirmName(name: string, loses: string, given: string | undefine
   }
   if (typed !== name) throw new DrydockError('DD-CLI-002', `expected the name ${name} as confirmation (${loses}), found ${typed === undefined ? 'none' : JSON.stringify(typed)}`, `if that is meant: drydock pool delete ${name} --confirm ${name}`)
 }
+
+const counted = (count: number, one: string) => `${count} ${one}${count === 1 ? '' : 's'}`
 
 function revisionNumber(text: string): number {
   if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('expected the number of a revision')

@@ -1,4 +1,5 @@
 import type { Schema } from '../../ui/client/client.ts'
+import { countsText } from './counts.ts'
 import { byteText, durationText } from './output.ts'
 
 type ImportRecord = Schema<'ImportRecord'>
@@ -10,11 +11,10 @@ export function preflightLines(record: ImportRecord): string[] {
   const { preflight } = record
   if (preflight === null) return [`${record.source}: ${record.state}, no preflight yet`]
   const signers = preflight.signers.map(signer => `${signer.name} (${preflight.role}) ${shortFingerprint(signer.fingerprint)}`).join(', ')
-  const adds = preflight.adds.map(({ kind, count }) => `${kind === 'file' ? 'files' : kind} ${count}`).join(' · ')
   return [
     `${preflight.stream}, sequence ${preflight.sequence} (${preflight.lastSequence === 0 ? 'the first here' : `last here: ${preflight.lastSequence}`}), made ${preflight.created.slice(0, 10)}, ${byteText(preflight.size)} in ${preflight.volumes} ${preflight.volumes === 1 ? 'volume' : 'volumes'}`,
     row('signed by', signers, `${preflight.signers.length} of ${preflight.threshold} needed`),
-    row('adds', adds === '' ? 'nothing' : adds, `${byteText(preflight.newBytes)} new, ${byteText(preflight.presentBytes)} already here`),
+    row('adds', countsText(preflight.adds.map(({ kind, count }) => [kind, count] as const)), `${byteText(preflight.newBytes)} new, ${byteText(preflight.presentBytes)} already here`),
     ...rows('changes', preflight.changes.map(({ kind, name, from, to }) => `${name} ${from} → ${to} (${kind})`), 'nothing'),
     row('removes', 'nothing (removal is by garbage collection)'),
     ...rows('findings', findingsText(preflight.findings), 'none'),

@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { writeDurably } from '../core/durable-file.ts'
 import { answerOf, openAppliance } from './appliance.ts'
 import { outputOf } from './output.ts'
-import { at, listOptions, printList } from './table.ts'
+import { at, listOptions, printList, short } from './table.ts'
 
 export function register(program: Command): void {
   const noun = program.command('receipt').description('Signed receipts: what the appliance says it now holds. With one the sender makes the next, smaller bundle.')
@@ -15,7 +15,7 @@ export function register(program: Command): void {
       stream: row => row.preflight?.stream ?? '–',
       generation: row => row.generation ?? '–',
       at: row => at(row.updatedAt),
-      receipt: row => row.receipt ?? '–',
+      receipt: row => short(row.receipt),
     }, 'no import is done yet')
   })
   noun

@@ -31,6 +31,10 @@ export function usageError(failure: CommanderError, command: Command, rest: read
       return new DrydockError('DD-CLI-001', `expected <${quoted}> behind ${name}, found nothing`, look)
     case 'commander.excessArguments':
       return new DrydockError('DD-CLI-001', `expected ${usageOf(command)}, found more words than that`, look)
+    case 'commander.invalidArgument': {
+      const [, option = '', found = '', wanted = ''] = /'(?:-\w, )?([^' ]+)[^']*' argument '([^']*)' is invalid\. (?:expected )?(.*)$/s.exec(failure.message) ?? []
+      return new DrydockError('DD-CLI-001', `expected ${wanted} behind ${option}, found ${JSON.stringify(found)}`, look)
+    }
     case 'commander.optionMissingArgument':
       return new DrydockError('DD-CLI-001', `expected a value behind ${JSON.stringify(quoted)}, found none`, look)
     case 'commander.missingMandatoryOptionValue':

@@ -19,7 +19,7 @@ const PEOPLE = 'People and proof:'
 /** Every noun of the command line (design/console.md), in the order in which help shows them. */
 export const NOUNS = {
   key: { summary: 'signing keys: new, list, export', group: CONNECTED, files: ['./outside/key.ts'] },
-  trust: { summary: 'the trust document: new, show, update', group: CONNECTED, files: ['./outside/trust.ts'] },
+  trust: { summary: 'the trust document: new, show', group: CONNECTED, files: ['./outside/trust.ts'] },
   bundle: { summary: 'bundles: collect, build, sign, inspect, verify', group: CONNECTED, files: ['./outside/bundle.ts', './outside/bundle-collect.ts'] },
   init: { summary: 'make a new appliance in an empty data folder', group: MACHINE, files: ['./inside.ts'] },
   up: { summary: 'run the appliance', group: MACHINE, files: ['./inside.ts'] },

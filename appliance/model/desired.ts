@@ -4,7 +4,7 @@ import { PoolRecord } from './pool.ts'
 import { ROLES } from './view.ts'
 
 const strict = { additionalProperties: false } as const
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,62}$' })
+const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,62}$', description: 'a name of small letters, digits, dot and -' })
 
 /** A person. `password` is what identity's hash function printed (algorithm, cost, salt, hash); null: may not sign in with one. */
 export const User = Type.Object(

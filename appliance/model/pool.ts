@@ -1,12 +1,12 @@
 import Type from 'typebox'
 import { DigestText } from '../../bundles/format/item.ts'
 
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$' })
+const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,39}$', description: 'a name of at most 40 small letters, digits and -' })
 /** `90s`, `30m`, `5h`, `7d` */
-const Duration = Type.String({ pattern: '^[0-9]{1,6}(ms|s|m|h|d)$' })
+const Duration = Type.String({ pattern: '^[0-9]{1,6}(ms|s|m|h|d)$', description: 'a span of time like 90s, 30m, 5h or 7d' })
 /** A count (`1`) or a share of the pool (`10%`, rounded up, at least 1 unless it is 0%). */
-const CountOrShare = Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^(100|[0-9]{1,2})%$' })])
-const ByteSize = Type.String({ pattern: '^[0-9]{1,6}(MiB|GiB)$' })
+const CountOrShare = Type.Union([Type.Integer({ minimum: 0 }), Type.String({ pattern: '^(100|[0-9]{1,2})%$' })], { description: 'a number of nodes like 1, or a share like 10%' })
+const ByteSize = Type.String({ pattern: '^[0-9]{1,6}(MiB|GiB)$', description: 'a size like 512MiB or 8GiB' })
 
 const strict = { additionalProperties: false } as const
 
@@ -35,14 +35,14 @@ export const PoolDocument = Type.Object(
         os: Type.Literal('linux'),
         size: Type.Integer({ minimum: 0, maximum: 10_000 }),
         /** `debian-12` */
-        base: Type.String({ pattern: '^[a-z0-9][a-z0-9.+-]{0,62}$' }),
-        roles: Type.Array(Type.String({ pattern: '^[a-z0-9][a-z0-9.+-]{0,62}$' }), { maxItems: 64, uniqueItems: true }),
-        nodeName: Type.String({ pattern: '^[a-z]{1,6}$' }),
+        base: Type.String({ pattern: '^[a-z0-9][a-z0-9.+-]{0,62}$', description: 'a base like debian-12' }),
+        roles: Type.Array(Type.String({ pattern: '^[a-z0-9][a-z0-9.+-]{0,62}$', description: 'a role like python-3.11' }), { maxItems: 64, uniqueItems: true }),
+        nodeName: Type.String({ pattern: '^[a-z]{1,6}$', description: '1 to 6 small letters, like lin' }),
         hardware: Type.Object(
           { cpus: Type.Integer({ minimum: 1, maximum: 256 }), memory: ByteSize, disk: Type.Optional(ByteSize) },
           strict,
         ),
-        ci: Type.Object({ connection: Name, labels: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }), { maxItems: 64 }), executors: Type.Optional(Type.Literal(1)) }, strict),
+        ci: Type.Object({ connection: Name, labels: Type.Array(Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: 'a label of letters, digits, dot, - and _' }), { maxItems: 64 }), executors: Type.Optional(Type.Literal(1)) }, strict),
         hypervisors: Type.Array(Name, { minItems: 1, maxItems: 64, uniqueItems: true }),
         rollout: Type.Optional(Rollout),
       },

@@ -177,7 +177,7 @@ export function isApproved(record: ImportRecord | undefined): boolean {
 /** The record of an import whose run failed: the state says who or what ended it. Nothing stays staged; a failed one keeps its upload for resume. */
 async function ended(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, failure: unknown): Promise<void> {
   const error = asDrydockError(failure)
-  const state = endState(error, context.signal.aborted)
+  const state = endState(error, context.signal.aborted, params.upload)
   const record = deps.ledger.get(id)
   // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
   if (record === undefined || record.state === 'imported') return
@@ -189,10 +189,13 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   if (params.upload && state !== 'failed') await deps.discardUpload(params.source)
 }
 
-function endState(error: DrydockError, cancelled: boolean): ImportState {
+/** A medium that ended in the middle can be put in again; an upload of ours stays as short as it is. */
+const CUT_SHORT = 'DD-BUNDLE-005'
+
+function endState(error: DrydockError, cancelled: boolean, upload: boolean): ImportState {
   if (error.code === 'DD-IMPORT-008') return 'rejected'
   if (cancelled) return 'cancelled'
-  return ERRORS[error.code].exit === 3 && !error.retryable ? 'refused' : 'failed'
+  return ERRORS[error.code].exit === 3 && (!error.retryable || (upload && error.code === CUT_SHORT)) ? 'refused' : 'failed'
 }
 
 function work(deps: ImportDeps, context: OperationContext, phase: string, unit: string): Work {

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
 import { rm, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { ImportRecord } from '../../bundles/format/import-record.ts'
+import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
 import type { Clock } from '../core/clock.ts'
+import { byteText } from '../core/byte-text.ts'
 import { ensureFolder, openDurable } from '../core/durable-file.ts'
 import { DrydockError } from '../core/error.ts'
 import type { Operation } from '../model/operation.ts'
@@ -50,6 +51,13 @@ export function createImports(deps: ImportsDeps): Imports {
     operations.signal(record.operation, waitingOn, decision)
   }
 
+  /** Nobody takes it up again; an upload that was kept for that gives its space back. */
+  async function giveUp(record: ImportRecord, reason: string): Promise<ImportRecord> {
+    const { source, upload } = ledger.submission(record.id)
+    if (upload) await discardUpload(deps.stagingDir, source)
+    return ledger.update(record.id, { state: 'rejected', reason, updatedAt: deps.clock.now().toISOString() })
+  }
+
   return {
     list: () => ledger.list(),
     get: find,
@@ -80,6 +88,7 @@ export function createImports(deps: ImportsDeps): Imports {
     },
     async reject(id, reason, actor) {
       const record = find(id)
+      if (record.state === 'failed') return await giveUp(record, reason)
       const waitingOn = waitOf(record) ?? operations.get(record.operation)?.waitingOn ?? undefined
       if (waitingOn === undefined) throw wrongState(record, 'waiting for a person', 'reject')
       answer(record, waitingOn, { reject: reason, by: actor })
@@ -124,8 +133,13 @@ function bySequence(records: ImportRecord[], text: string): ImportRecord | undef
 }
 
 function wrongState(record: ImportRecord, wanted: string, what: string): DrydockError {
-  return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted}, found ${record.sequence ?? record.id} ${record.state}`, `there is nothing to ${what}: drydock import show ${record.sequence ?? record.id}`)
+  const name = record.sequence ?? record.id
+  const next = NEXT[record.state]
+  return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted} to ${what}, found import ${name} ${record.state}`, next === undefined ? `see how it stands: drydock import show ${name}` : `what it waits for: drydock import ${next} ${name}`)
 }
+
+/** What can be done with an import in this state. */
+const NEXT: Partial<Record<ImportState, string>> = { verified: 'proceed', 'awaiting-approval': 'approve', quarantined: 'reject', failed: 'resume' }
 
 async function receive(body: AsyncIterable<Uint8Array>, path: string): Promise<void> {
   const file = await openDurable(path)
@@ -149,5 +163,5 @@ async function checkFree(folder: string): Promise<void> {
   const disk = await statfs(folder)
   const free = disk.bavail * disk.bsize
   if (free >= FREE_BYTES) return
-  throw new DrydockError('DD-IMPORT-012', `expected ${FREE_BYTES} bytes to stay free during the upload, found ${free}`, 'free space on the data volume, or put the bundle on media under a media root')
+  throw new DrydockError('DD-IMPORT-012', `expected ${byteText(FREE_BYTES)} to stay free during the upload, found ${byteText(free)}`, 'free space on the data volume, or put the bundle on media under a media root')
 }

@@ -14,6 +14,7 @@ export interface Journal {
   list(filter: { state?: Operation['state']; subject?: string; limit?: number }): StoredOperation[]
   /** Oldest first: queued, running, waiting. */
   unfinished(): StoredOperation[]
+  /** What waits makes no progress: the last one is forgotten, lest it be told again when the next phase begins. */
   setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; at: string }): void
   setProgress(id: string, progress: Progress, at: string): void
   setCancelled(id: string, actor: string, at: string): void

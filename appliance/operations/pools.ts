@@ -68,7 +68,7 @@ export function createPools(deps: PoolsDeps): Pools & Verdicts {
       const first = revision({ revision: 1, parent: null, author, message, change: changeText(null, spec), spec })
       await desired.update(draft => {
         if (Object.hasOwn(draft.pools, metadata.name)) {
-          throw new DrydockError('DD-POOL-002', `expected a new pool name, found ${metadata.name} taken`, `change it: drydock pool update ${metadata.name}`)
+          throw new DrydockError('DD-POOL-002', `expected a new pool name, found ${metadata.name} taken`, `choose another name, or change that pool: drydock pool update ${metadata.name} --file FILE`)
         }
         draft.pools[metadata.name] = { name: metadata.name, revisions: [first], head: 1, target: null, lastHealthy: null, paused: null, fence: 0 }
       })

@@ -21,6 +21,7 @@ export function dataPaths(root: string) {
     lock: join(root, 'state', 'lock'),
     db: join(root, 'db'),
     history: join(root, 'db', 'history.sqlite'),
+    catalogue: join(root, 'db', 'catalogue.sqlite'),
     blobs: join(root, 'blobs'),
     staging: join(root, 'staging'),
     images: join(root, 'images'),
@@ -81,7 +82,11 @@ export async function readPlainFile(path: string): Promise<string | undefined> {
   }
 }
 
-/** Temporary names of the durable writer that a kill left behind. Only while nobody else writes there. */
+/** Temporary names of the durable writer that a kill left behind. Only while nobody else writes there; a folder that is gone is for its owner to miss. */
 export async function clearTemporary(folder: string): Promise<void> {
-  for (const name of await readdir(folder)) if (/^\.[0-9a-f]{24}\.tmp$/.test(name)) await unlink(join(folder, name))
+  const names = await readdir(folder).catch((failure: unknown) => {
+    if (isErrno(failure, 'ENOENT')) return []
+    throw failure
+  })
+  for (const name of names) if (/^\.[0-9a-f]{24}\.tmp$/.test(name)) await unlink(join(folder, name))
 }

@@ -18,7 +18,7 @@ export function openJournal(database: DatabaseSync) {
   const byId = database.prepare('SELECT * FROM operations WHERE id = ?')
   const newest = database.prepare('SELECT * FROM operations WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR subject = ?2) ORDER BY id DESC LIMIT ?3')
   const unfinished = database.prepare("SELECT * FROM operations WHERE state IN ('queued', 'running', 'waiting') ORDER BY id")
-  const setState = database.prepare('UPDATE operations SET state = ?, waiting_on = ?, error = ?, result = ?, updated_at = ? WHERE id = ?')
+  const setState = database.prepare("UPDATE operations SET state = ?1, waiting_on = ?2, error = ?3, result = ?4, updated_at = ?5, progress = iif(?1 = 'waiting', NULL, progress) WHERE id = ?6")
   const setProgress = database.prepare('UPDATE operations SET progress = ?, updated_at = ? WHERE id = ?')
   const setCancelled = database.prepare('UPDATE operations SET cancelled_by = coalesce(cancelled_by, ?), updated_at = ? WHERE id = ?')
   const oneRecord = database.prepare('SELECT result_at, result FROM journal WHERE operation = ? AND name = ?')

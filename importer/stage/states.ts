@@ -2,7 +2,7 @@ import type { ImportState } from '../../bundles/format/import-record.ts'
 
 /**
  *   found → verifying → refused | parked | verified → staging → scanned → awaiting-approval → promoting → imported
- *   from staging and scanned also → quarantined; by people → rejected, cancelled; by faults → failed, and with `import resume` from failed → verifying
+ *   from staging and scanned also → quarantined; by people → rejected, cancelled; by faults → failed, and from failed with `import resume` → verifying, with `import reject` → rejected
  */
 export const TRANSITIONS = {
   found: ['verifying', 'cancelled', 'failed', 'refused'],
@@ -18,7 +18,7 @@ export const TRANSITIONS = {
   refused: [],
   rejected: [],
   cancelled: [],
-  failed: ['verifying'],
+  failed: ['verifying', 'rejected'],
 } as const satisfies Record<ImportState, readonly ImportState[]>
 
 /** A step that ran again after a kill finds its own state already there. */
@@ -26,7 +26,7 @@ export function mayBecome(from: ImportState, to: ImportState): boolean {
   return from === to || (TRANSITIONS[from] as readonly ImportState[]).includes(to)
 }
 
-/** What has ended stays as it is; only a failed import can be taken up again. */
+/** What has ended stays as it is; only a failed import can be taken up again, or given up. */
 export function hasEnded(state: ImportState): boolean {
   return state === 'imported' || state === 'refused' || state === 'rejected' || state === 'cancelled' || state === 'failed'
 }

@@ -9,7 +9,7 @@ import type { Services } from '../services.ts'
 
 const strict = { additionalProperties: false } as const
 /** The import's id, or its sequence as text. */
-const ById = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$' }) }, strict)
+const ById = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'a sequence or an id' }) }, strict)
 
 export function importRoutes({ imports }: Services): Route[] {
   const about = ({ params }: { params: { id: string } }) => ({ subject: `import:${params.id}` })

@@ -8,7 +8,7 @@ import { route, type Route } from '../route.ts'
 import type { Services } from '../services.ts'
 
 const strict = { additionalProperties: false } as const
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' })
+const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'a name of small letters, digits and -' })
 const ByName = Type.Object({ name: Name }, strict)
 /** A console that does not answer by then is reported as silent. */
 const CONSOLE_MS = 10_000

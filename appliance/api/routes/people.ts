@@ -7,7 +7,7 @@ import { route, type Route } from '../route.ts'
 import type { Services } from '../services.ts'
 
 const strict = { additionalProperties: false } as const
-const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,62}$' })
+const Name = Type.String({ pattern: '^[a-z0-9][a-z0-9.-]{0,62}$', description: 'a name of small letters, digits, dot and -' })
 /** A token lives a year at most, an hour at least; a day when nothing is said. */
 const Hours = Type.Integer({ minimum: 1, maximum: 24 * 366 })
 const DEFAULT_HOURS = 24

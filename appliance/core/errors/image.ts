@@ -1,12 +1,12 @@
 import type { ErrorEntry } from './entry.ts'
 
 export const IMAGE_ERRORS = {
-  'DD-IMAGE-001': { exit: 1, http: 422, retryable: false, story: 'A pool spec names a role that the generation does not hold, or not in that version. The message shows the nearest one; a bundle must bring the role pack.' },
-  'DD-IMAGE-002': { exit: 1, http: 422, retryable: false, story: 'A pool spec names a base that the generation does not hold. A bundle must bring the base pack with its packages.' },
+  'DD-IMAGE-001': { exit: 2, http: 422, retryable: false, story: 'A pool spec names a role that the generation does not hold, or not in that version. The message shows the nearest one; a bundle must bring the role pack.' },
+  'DD-IMAGE-002': { exit: 2, http: 422, retryable: false, story: 'A pool spec names a base that the generation does not hold. A bundle must bring the base pack with its packages.' },
   'DD-IMAGE-003': { exit: 1, http: 422, retryable: false, story: 'The Debian packages of a base or a role cannot be installed from what the generation holds. The message shows what apt says is missing; a bundle must bring it.' },
   'DD-IMAGE-004': { exit: 1, http: 422, retryable: false, story: 'A Python package of a role, or one that it depends on, is not in the generation as a wheel that fits the image. A bundle must bring it.' },
-  'DD-IMAGE-005': { exit: 1, http: 422, retryable: false, story: 'A role requires another one that the spec does not name, or names after it. Roles are stacked in the order of the spec.' },
-  'DD-IMAGE-006': { exit: 1, http: 422, retryable: false, story: 'Two roles of one spec exclude each other: one says so, both are versions of one role, or both set one environment variable or Python package differently.' },
+  'DD-IMAGE-005': { exit: 2, http: 422, retryable: false, story: 'A role requires another one that the spec does not name, or names after it. Roles are stacked in the order of the spec.' },
+  'DD-IMAGE-006': { exit: 2, http: 422, retryable: false, story: 'Two roles of one spec exclude each other: one says so, both are versions of one role, or both set one environment variable or Python package differently.' },
   'DD-IMAGE-007': { exit: 1, http: 422, retryable: false, story: 'Two roles of one spec write one path with different content. Nobody could say which of the two a job would see, so there is no lock.' },
   'DD-IMAGE-008': { exit: 1, http: 422, retryable: false, story: 'A role pack or base pack in the generation is not valid YAML of its schema. A bundle must bring a corrected one.' },
   'DD-IMAGE-009': { exit: 1, http: 500, retryable: false, story: 'Baking runs unprivileged in user namespaces; the machine or the user is not set up for them, or the appliance runs as root.' },

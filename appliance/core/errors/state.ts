@@ -8,7 +8,7 @@ export const STATE_ERRORS = {
   'DD-STATE-005': { exit: 1, http: 500, retryable: false, story: 'Neither copy of the desired state is whole: each is torn, altered, or not a plain file. Nothing is guessed. Restore state/ from a backup.' },
   'DD-STATE-006': { exit: 1, http: 500, retryable: false, story: 'The disk refused to confirm a write of desired state (fsync). What is on it is unknown, so the process stops at once and opens what is whole at its next start.' },
   'DD-STATE-007': { exit: 1, http: 500, retryable: false, story: 'A change of desired state would have broken its own schema. Nothing was written.' },
-  'DD-STATE-008': { exit: 1, http: 500, retryable: false, story: 'db/history.sqlite is damaged or was written by a newer Drydock.' },
+  'DD-STATE-008': { exit: 1, http: 500, retryable: false, story: 'A database in db/ is missing, damaged, or was written by a newer Drydock. Starting with an empty one would forget the audit log and which machines are ours, so it does not start.' },
   'DD-STATE-009': { exit: 1, http: 500, retryable: false, story: 'A secret cannot be opened: its key file is missing or belongs to another appliance, or the secret was altered.' },
   'DD-STATE-010': { exit: 1, http: 503, retryable: true, story: 'The audit record could not be written, so the action was refused. Audit comes first.' },
   'DD-STATE-011': { exit: 1, http: 500, retryable: false, story: 'The audit log is not what was written: a record was edited, removed, moved, or the chain was made again. The message says where.' },

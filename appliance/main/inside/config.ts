@@ -8,16 +8,16 @@ import { DrydockError } from '../../core/error.ts'
 import { readPlainFile } from '../../state/data-folder.ts'
 
 const strict = { additionalProperties: false } as const
-const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$' })
+const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$', description: 'HOST:PORT' })
 
 /** `drydock.yaml`: facts of the machine only. Everything that people decide while it runs is desired state. */
 export const ConfigFile = Type.Object(
   {
     dataDir: Type.Optional(Type.String({ minLength: 1 })),
     marksDir: Type.Optional(Type.String({ minLength: 1 })),
-    siteId: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' })),
+    siteId: Type.Optional(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$', description: 'a name of small letters, digits and -' })),
     /** The one address of the appliance, everywhere: `https://drydock.site-a.example:8443`. */
-    publicUrl: Type.Optional(Type.String({ pattern: '^https://[A-Za-z0-9.:\\[\\]-]+$' })),
+    publicUrl: Type.Optional(Type.String({ pattern: '^https://[A-Za-z0-9.:\\[\\]-]+$', description: 'an address like https://drydock.site-a:8443, without a path' })),
     /** Other names and addresses that the server certificate holds. */
     names: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z0-9.:-]{1,253}$' }), { maxItems: 32 })),
     /** Console, API and mirrors. */

@@ -20,7 +20,7 @@ export type FirstTrust = {
  */
 export async function readFirstTrust(first: FirstTrust): Promise<{ trust: Trust; sha256: string }> {
   const bytes = await readFile(first.file).catch((failure: unknown) => {
-    throw isErrno(failure, 'ENOENT') ? new DrydockError('DD-STATE-019', `expected the trust file ${first.file}, found none`, 'make one on the connected side: drydock trust new') : failure
+    throw isErrno(failure, 'ENOENT') ? new DrydockError('DD-CLI-002', `expected the trust file ${first.file}, found none`, 'make one on the connected side: drydock trust new') : failure
   })
   const trust = checkShape(Trust, parsed(bytes, first.file), first.file)
   await loadTrust(trust)

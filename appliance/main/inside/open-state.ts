@@ -1,5 +1,6 @@
+import { access } from 'node:fs/promises'
 import type { Clock } from '../../core/clock.ts'
-import type { DrydockError } from '../../core/error.ts'
+import { DrydockError, isErrno } from '../../core/error.ts'
 import type { Log } from '../../core/log.ts'
 import type { DesiredStore } from '../../model/desired.ts'
 import { clearTemporary, dataPaths, readFormat, type DataPaths, type Format } from '../../state/data-folder.ts'
@@ -39,6 +40,7 @@ export type OpenStateOptions = { config: Config; wall: Clock; log: Log; reserveB
 export async function openState({ config, wall, log, reserveBytes }: OpenStateOptions, stack: AsyncDisposableStack): Promise<OpenState> {
   const paths = dataPaths(config.dataDir)
   const format = await readFormat(paths)
+  await requireParts(paths)
   const lock = lockFolder(paths.lock, paths.root)
   stack.defer(() => lock.release())
   await removeMarker(paths)
@@ -52,6 +54,7 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   const database = openHistory(paths.history)
   stack.defer(() => database.close())
   const marks = await openMarks(config.marksDir)
+  if (marks.floor() !== undefined) await requireFile(paths.catalogue, () => lostDatabase('the catalogue of the mirrors', paths.catalogue))
   const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAuditTime(database) })
   const wrong = clock.wrongClock()
   if (wrong !== null) log.error({ code: 'DD-TRUST-009', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
@@ -65,6 +68,25 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   stack.defer(() => clearInterval(upkeep))
   if (desired.fault !== null) audit.record({ actor: 'drydock', action: 'state.recovered', subject: 'desired', outcome: 'failed', fields: { found: desired.fault } })
   return { paths, format, desired, database, reserve, secrets, marks, clock, signer, audit }
+}
+
+/** What `init` made and an appliance never starts without: an empty one in its place would forget every pool, every machine and the audit log. */
+async function requireParts(paths: DataPaths): Promise<void> {
+  await requireFile(paths.state, () => new DrydockError('DD-STATE-004', `expected the desired state at ${paths.desired}, found no folder state/`, 'this appliance was initialised, so it is lost: restore state/ from a backup; it never starts empty'))
+  await requireFile(paths.secrets, () => new DrydockError('DD-STATE-009', `expected the secrets of this appliance at ${paths.secrets}, found none`, 'restore secrets/ from a backup of this appliance'))
+  await requireFile(paths.history, () => lostDatabase('the history', paths.history))
+}
+
+async function requireFile(path: string, lost: () => DrydockError): Promise<void> {
+  try {
+    await access(path)
+  } catch (cause) {
+    throw isErrno(cause, 'ENOENT') ? lost() : cause
+  }
+}
+
+function lostDatabase(what: string, path: string): DrydockError {
+  return new DrydockError('DD-STATE-008', `expected ${what} at ${path}, found none`, 'this appliance was initialised, so it is lost: restore db/ from a backup; it never starts empty')
 }
 
 /** How often a reserve that was given is taken again, if there is space. */

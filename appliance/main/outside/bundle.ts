@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
+import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, checkPayload, keepSequence, openBundle, openWorkspace, readReceipt, signBundle, type OpenedVolume } from '../../../bundles/build/index.ts'
+import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, readReceipt, signBundle, volumeBytes, type OpenedSet, type OpenedVolume } from '../../../bundles/build/index.ts'
+import { PIECES } from '../../../bundles/format/brought.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { signatureIssuers } from '../../../bundles/openpgp/index.ts'
 import { loadTrust, verifyManifest } from '../../../importer/verify/index.ts'
@@ -16,9 +18,10 @@ export function register(program: Command): void {
   bundle
     .command('build')
     .summary('make a signed bundle from a workspace')
-    .description('Writes NAME-SEQUENCE.v1-of-1.drydock and reads it back. The same lock and sequence give the same bytes, except the signatures.')
+    .description('Writes NAME-SEQUENCE.v1-of-1.drydock, or with --volume as many volumes as it takes, and reads them back. The same lock, sequence and size of volumes give the same bytes, except the signatures.')
     .argument('<workspace>', 'the folder that `bundle collect` filled')
     .requiredOption('--out <dir>', 'where the bundle goes: a folder or the medium')
+    .option('--volume <size>', 'no file larger than fat32, dvd, bd25 or this many bytes; room for later signatures is kept')
     .option('--site <name>', 'the site it is for, or "*"; the first build of a workspace needs it')
     .option('--stream <name>', 'the stream of sequences (default: the name of the collection)')
     .option('--epoch <n>', 'start anew with a higher epoch, after a workspace was lost')
@@ -32,45 +35,48 @@ export function register(program: Command): void {
   bundle
     .command('sign')
     .summary('add a signature to a bundle')
-    .description('Adds signatures by other people, on any machine. The content is compared with the index first: nobody signs a damaged bundle.')
-    .argument('<file>', 'the bundle')
+    .description('Adds signatures by other people, on any machine: to every volume that is named. The content is compared with the index first: nobody signs a damaged bundle.')
+    .argument('<files...>', 'the volumes of one bundle')
     .option('--key <files...>', 'secret keys (.key) that sign')
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
     .option('--passphrase-file <file>', 'the passphrase of the keys')
     .action(signVerb)
-  bundle.command('inspect').summary('the packing list of a bundle').description('Shows what a bundle says about itself. Nobody\'s signature is judged: use `bundle verify` for that.').argument('<file>', 'the bundle').option('--items', 'every item').action(inspectVerb)
+  bundle.command('inspect').summary('the packing list of a bundle').description('Shows what a bundle says about itself. Nobody\'s signature is judged: use `bundle verify` for that.').argument('<files...>', 'any volumes of one bundle').option('--items', 'every item').action(inspectVerb)
   bundle
     .command('verify')
     .summary('check a bundle as an appliance would')
     .description('Checks signatures against a trust document, the index against the manifest, and every byte against the index.')
-    .argument('<file>', 'the bundle')
+    .argument('<files...>', 'any volumes of one bundle; which ones are missing is said')
     .requiredOption('--trust <file>', 'the trust document')
     .option('--site <name>', 'the site that it must be for')
     .action(verifyVerb)
 }
 
-type BuildOptions = SigningOptions & { out: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; applianceKey?: string }
+type BuildOptions = SigningOptions & { out: string; volume?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
   const output = outputOf(command)
   const signers = await signersOf(options)
   const epoch = wholeNumber('--epoch', options.epoch)
+  const volume = options.volume === undefined ? undefined : volumeBytes(options.volume)
   const workspace = await openWorkspace(folder, { ...(options.site === undefined ? {} : { site: options.site }), ...(options.stream === undefined ? {} : { stream: options.stream }), ...(epoch === undefined ? {} : { epoch }) })
   const sequence = wholeNumber('--sequence', options.sequence) ?? workspace.sender.sequence + 1
   const since = options.since === undefined ? undefined : await readReceipt(options.since, await applianceKeyOf(options), wallClock.now())
   const built = await untilInterrupted(signal =>
     buildBundle({
       lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal,
-      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }),
+      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), ...(volume === undefined ? {} : { volumeBytes: volume }),
     }),
   ).finally(() => output.done())
   if (sequence > workspace.sender.sequence || epoch !== undefined) await keepSequence(workspace, sequence)
   const { manifest } = built
   output.line(`${manifest.site}, sequence ${sequence} of ${manifest.stream}: ${itemCounts(manifest.totals.items)}`)
-  output.line(`bundle     ${built.file}  ${byteText(built.size)}, read back`)
-  output.line(`           ${built.digest}`, 'dim')
+  for (const [k, { file, size, digest }] of built.volumes.entries()) {
+    output.line(`${k === 0 ? 'bundle ' : '       '}    ${file}  ${byteText(size)}, read back`)
+    output.line(`           ${digest}`, 'dim')
+  }
   output.line(`signed by  ${signers.length === 0 ? 'nobody yet: drydock bundle sign' : signers.map(signer => signer.fingerprint).join(', ')}`)
-  output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint) })
+  output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes })
 }
 
 async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType<typeof readPublicKey>>> {
@@ -78,51 +84,61 @@ async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType
   throw new DrydockError('DD-CLI-001', 'expected --appliance-key beside --since, found none', 'a receipt is believed only when the appliance signed it: give the key that its `init` exported')
 }
 
-async function signVerb(file: string, options: SigningOptions, command: Command): Promise<void> {
+async function signVerb(files: string[], options: SigningOptions, command: Command): Promise<void> {
   const output = outputOf(command)
   const signers = await signersOf(options)
   if (signers.length === 0) throw new DrydockError('DD-CLI-001', 'expected --key or --gpg, found neither', 'say who signs: --key NAME.key')
   for (const signer of signers) {
-    const { signatures } = await untilInterrupted(signal => signBundle(file, signer, signal))
-    output.line(`${file}  signed by ${signer.fingerprint}, ${signatures} in all`)
-    output.record({ type: 'signed', file, fingerprint: signer.fingerprint, signatures })
+    const { signatures } = await untilInterrupted(signal => signBundle(files, signer, signal))
+    for (const file of files) output.line(`${file}  signed by ${signer.fingerprint}, ${signatures} in all`)
+    for (const file of files) output.record({ type: 'signed', file, fingerprint: signer.fingerprint, signatures })
   }
 }
 
-async function inspectVerb(file: string, options: { items?: boolean }, command: Command): Promise<void> {
+async function inspectVerb(files: string[], options: { items?: boolean }, command: Command): Promise<void> {
   const output = outputOf(command)
-  const opened = await openBundle(file)
+  const set = await openSet(files)
   try {
+    const opened = set.volumes[0]!
     const { manifest } = opened
     const issuers = await signatureIssuers(opened.head.signatures)
     output.line(`${manifest.name}: site ${manifest.site}, stream ${manifest.stream}, epoch ${manifest.epoch}, sequence ${manifest.sequence}, made ${manifest.created}`)
     output.line(`holds      ${itemCounts(manifest.totals.items)}`)
-    output.line(`payload    ${manifest.totals.entries} blobs, ${byteText(manifest.totals.bytes)} in ${manifest.volumes.length} volume(s)${manifest.base === undefined ? '' : `, stands on ${manifest.base}`}`)
+    output.line(`payload    ${manifest.totals.entries} ${opened.index.entries.some(({ name }) => name.startsWith(PIECES)) ? 'blobs and pieces' : 'blobs'}, ${byteText(manifest.totals.bytes)} in ${manifest.volumes.length} ${manifest.volumes.length === 1 ? 'volume' : 'volumes'}${manifest.base === undefined ? '' : `, stands on ${manifest.base}`}`)
+    for (const line of volumeLines(set)) output.line(line)
     output.line(`manifest   ${opened.manifestDigest}`, 'dim')
     output.line(`signatures ${issuers.length === 0 ? 'none' : `${issuers.join(', ')} (not judged here)`}`)
     if (options.items === true) for (const item of opened.index.items) output.line(`${item.kind.padEnd(8)} ${item.name} ${item.version}${item.variant === undefined ? '' : ` ${item.variant}`}`)
-    output.record({ type: 'bundle', file, manifestDigest: opened.manifestDigest, manifest, issuers, ...(options.items === true ? { items: opened.index.items } : {}) })
+    output.record({ type: 'bundle', file: opened.file, manifestDigest: opened.manifestDigest, manifest, issuers, volumes: set.volumes.map(({ number }) => number), missing: set.missing, ...(options.items === true ? { items: opened.index.items } : {}) })
   } finally {
-    await opened.close()
+    await set.close()
   }
 }
 
-async function verifyVerb(file: string, options: { trust: string; site?: string }, command: Command): Promise<void> {
+async function verifyVerb(files: string[], options: { trust: string; site?: string }, command: Command): Promise<void> {
   const output = outputOf(command)
   const trust = await loadTrust((await readTrust(options.trust)).trust)
   const judge = (head: OpenedVolume['head']): ReturnType<typeof verifyManifest> => verifyManifest(head, { trust, now: wallClock.now(), ...(options.site === undefined ? {} : { site: options.site }) })
-  const opened = await openBundle(file, judge)
+  const set = await openSet(files, judge)
   try {
-    const verified = await judge(opened.head)
-    await untilInterrupted(signal => checkPayload(opened, { signal, progress: progressOf(output, 'verify') })).finally(() => output.done())
+    const verified = await judge(set.volumes[0]!.head)
+    for (const volume of set.volumes) await untilInterrupted(signal => checkPayload(volume, { signal, progress: progressOf(output, 'verify') })).finally(() => output.done())
     const { manifest } = verified
     output.line(`good: ${manifest.name}, site ${manifest.site}, sequence ${manifest.sequence}, ${manifest.totals.entries} blobs, ${byteText(manifest.totals.bytes)}`, 'good')
+    for (const line of volumeLines(set)) output.line(line)
     for (const signer of verified.signers) output.line(`signed by  ${signer.name} (${verified.role}) ${signer.fingerprint}`)
     output.line(`threshold  ${verified.threshold} of ${verified.role}, held`)
-    output.record({ type: 'verified', file, manifestDigest: verified.digest, site: manifest.site, sequence: manifest.sequence, signers: verified.signers, role: verified.role, threshold: verified.threshold })
+    output.record({ type: 'verified', file: set.volumes[0]!.file, manifestDigest: verified.digest, site: manifest.site, sequence: manifest.sequence, signers: verified.signers, role: verified.role, threshold: verified.threshold, volumes: set.volumes.map(({ number }) => number), missing: set.missing })
   } finally {
-    await opened.close()
+    await set.close()
   }
+}
+
+/** Which volumes these are, and which ones are not among them; nothing for a bundle of one. */
+function volumeLines({ volumes, missing }: OpenedSet): string[] {
+  const { manifest } = volumes[0]!
+  if (manifest.volumes.length === 1) return []
+  return [`volumes    ${volumes.map(({ number }) => number).join(', ')} of ${manifest.volumes.length}`, ...missing.map((name, k) => `${k === 0 ? 'not here' : '        '}   ${name}`)]
 }
 
 function progressOf(output: Output, phase: string): (done: number, total: number) => void {
@@ -130,7 +146,7 @@ function progressOf(output: Output, phase: string): (done: number, total: number
 }
 
 function itemCounts(items: Record<string, number>): string {
-  return ITEM_KINDS.filter(kind => items[kind] !== undefined).map(kind => `${kind} ${items[kind]}`).join(' · ') || 'nothing'
+  return countsText(ITEM_KINDS.flatMap(kind => (items[kind] === undefined ? [] : [[kind, items[kind]] as const])))
 }
 
 function wholeNumber(option: string, text: string | undefined): number | undefined {

@@ -21,5 +21,5 @@ function checkConnections(spec: PoolSpec, connections: Desired['connections']): 
 }
 
 function unknownConnection(what: string, name: string, known: string[], verb: string): DrydockError {
-  return new DrydockError('DD-POOL-003', `expected a ${what} of this appliance (${known.join(', ') || 'there is none'}), found ${JSON.stringify(name)}`, `correct the spec, or add it: ${verb} ${name}`)
+  return new DrydockError('DD-POOL-003', `expected a ${what} of this appliance (${known.join(', ') || 'there is none'}), found ${JSON.stringify(name)}`, `correct the spec, or have an admin add it: ${verb} ${name} --kind …`)
 }

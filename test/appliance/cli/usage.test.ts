@@ -32,7 +32,7 @@ await step('wrong usage names the nearest word, exits 2 and shows no stack', asy
     [['pool', 'update', 'x', '--rols=a'], /expected only options that drydock pool update knows, found "--rols"\ndo: did you mean --roles\?/],
     [['pool', 'apply'], /expected <name> behind drydock pool apply, found nothing/],
     [['pool', 'apply', 'x', 'y'], /found more words than that/],
-    [['pool', 'rollback', 'x', '--to', 'first'], /expected drydock pool rollback/],
+    [['pool', 'rollback', 'x', '--to', 'first'], /expected the number of a revision behind --to, found "first"/],
     [['import', 'reject', '7'], /expected drydock import reject with --reason <text>, found it without/],
     [['explain', 'DD-NOPE-1'], /DD-CLI-003/],
     [['explain', 'DD-CORE-02'], /did you mean DD-CORE-002\?/],
