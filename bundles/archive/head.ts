@@ -1,4 +1,6 @@
 import { DrydockError } from '../../appliance/core/error.ts'
+import type { PayloadEntry } from '../format/index-line.ts'
+import type { Manifest } from '../format/manifest.ts'
 import { MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
 import type { VolumeReader } from './reader.ts'
@@ -22,6 +24,18 @@ export async function readIndexParts(volume: VolumeReader, parts: readonly { nam
     read.push(bytes)
   }
   return read
+}
+
+/**
+ * Which volume of its set this one is. Nothing else in a volume says it, neither its name nor its head, so that they cannot disagree.
+ * @throws DD-BUNDLE-007 when it begins with no volume's first entry
+ */
+export async function readVolumeNumber(volume: VolumeReader, manifest: Manifest, entries: readonly PayloadEntry[]): Promise<number> {
+  if (manifest.volumes.length === 1) return 1
+  const first = await volume.peek()
+  const number = manifest.volumes.findIndex(({ firstEntry }) => entries[firstEntry]!.name === first?.name) + 1
+  if (number > 0) return number
+  throw unexpected(`the first entry of one of ${manifest.volumes.length} volumes`, first === undefined ? 'the end of the archive' : JSON.stringify(first.name))
 }
 
 async function readWhole(volume: VolumeReader, name: string, most: number): Promise<Buffer> {

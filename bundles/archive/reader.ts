@@ -28,6 +28,8 @@ export function fileSource(handle: Pick<FileHandle, 'read'>, from: number | null
 export type VolumeReader = {
   /** The next entry, or undefined after the end of the archive. The content of the one before must have been read. @throws DD-BUNDLE-003, 005, 006 */
   entry(): Promise<Entry | undefined>
+  /** What `entry` will give, which then gives it once more: by its first entry a volume tells which one it is. */
+  peek(): Promise<Entry | undefined>
   /** More of the entry's content, or undefined when all of it was given. The buffer is valid until the next call. @throws DD-BUNDLE-003, 005 */
   chunk(): Promise<Buffer | undefined>
   /** Bytes consumed so far, from where the source began. */
@@ -61,22 +63,34 @@ export function readVolume(source: ByteSource): VolumeReader {
     }
   }
 
+  async function next(): Promise<Entry | undefined> {
+    if (ended) return undefined
+    if (remaining > 0) throw new DrydockError('DD-CORE-001', `expected the content of an entry to be read to its end, found ${remaining} bytes left`, 'report this: it is a fault in the caller')
+    const at = bytes.position()
+    const first = await block()
+    if (isZero(first)) {
+      if (!isZero(await block())) throw new DrydockError('DD-BUNDLE-003', `expected two zero blocks at byte ${at}, found one`, 'this file was not written by `drydock bundle build`; fetch the bundle again')
+      if ((await bytes.take(1)) !== undefined) throw new DrydockError('DD-BUNDLE-006', `expected the file to end at byte ${at + 2 * BLOCK_BYTES}, found more after it`, 'this file was changed after it was built; fetch the bundle again')
+      ended = true
+      return undefined
+    }
+    const entry = parseHeader(first, at)
+    remaining = entry.size
+    pad = padding(entry.size)
+    return entry
+  }
+
+  let ahead: { entry: Entry | undefined } | undefined
+
   return {
     async entry() {
-      if (ended) return undefined
-      if (remaining > 0) throw new DrydockError('DD-CORE-001', `expected the content of an entry to be read to its end, found ${remaining} bytes left`, 'report this: it is a fault in the caller')
-      const at = bytes.position()
-      const first = await block()
-      if (isZero(first)) {
-        if (!isZero(await block())) throw new DrydockError('DD-BUNDLE-003', `expected two zero blocks at byte ${at}, found one`, 'this file was not written by `drydock bundle build`; fetch the bundle again')
-        if ((await bytes.take(1)) !== undefined) throw new DrydockError('DD-BUNDLE-006', `expected the file to end at byte ${at + 2 * BLOCK_BYTES}, found more after it`, 'this file was changed after it was built; fetch the bundle again')
-        ended = true
-        return undefined
-      }
-      const entry = parseHeader(first, at)
-      remaining = entry.size
-      pad = padding(entry.size)
+      const { entry } = ahead ?? { entry: await next() }
+      ahead = undefined
       return entry
+    },
+    async peek() {
+      ahead ??= { entry: await next() }
+      return ahead.entry
     },
     async chunk() {
       if (remaining === 0) {

@@ -1,20 +1,21 @@
-import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { stat, unlink } from 'node:fs/promises'
+import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { armorSignatures, dearmorSignatures } from '../openpgp/index.ts'
-import { writeVolume, type VolumeWriter } from '../archive/index.ts'
+import { writeVolume } from '../archive/index.ts'
+import { BLOBS, entriesOf } from '../format/brought.ts'
 import type { CollectionLock, Workspace } from '../format/collection-lock.ts'
-import { encodeIndex, type Index } from '../format/index-file.ts'
-import { itemKey } from '../format/item.ts'
+import type { Index } from '../format/index-file.ts'
+import { itemKey, type ItemBlob } from '../format/item.ts'
 import { SIGNATURES_BYTES } from '../format/limits.ts'
-import { BUNDLE_FORMAT, type Manifest } from '../format/manifest.ts'
-import { encodeManifest, MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
+import { BUNDLE_FORMAT, type Manifest, type Volume } from '../format/manifest.ts'
+import { MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
 import { checkVolume } from './check-volume.ts'
+import { bytesOf, piecesOf, workspaceBlob, type Source } from './pieces.ts'
+import { pieceBytes, splitIndex, type Split } from './split.ts'
 
 export type BuildInput = {
   lock: CollectionLock
@@ -22,57 +23,101 @@ export type BuildInput = {
   blobFolder: string
   sender: Pick<Workspace, 'id' | 'site' | 'stream' | 'epoch' | 'sequence'>
   signers: readonly Signer[]
-  /** The folder that gets the volume file. */
+  /** The folder that gets the volume files. */
   out: string
+  /** No volume is larger than this many bytes; without it there is one volume. */
+  volumeBytes?: number
   /** What the receiver holds already (its receipt's inventory), and the digest that names it in the manifest. */
   since?: { base: Digest; inventory: ReadonlySet<string> }
   signal?: AbortSignal
   progress?: (done: number, total: number) => void
 }
 
-export type Built = { file: string; manifest: Manifest; digest: Digest; size: number }
+export type BuiltVolume = { file: string; digest: Digest; size: number }
+/** `file`, `digest` and `size` are those of the first volume. */
+export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
 
 /**
- * Writes one volume: the same lock, sender and sequence give the same bytes, except manifest.json.asc.
- * What was written is read back and compared before this returns.
- * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes
+ * Writes all volumes: the same lock, sender, sequence and size of volumes give the same bytes, except manifest.json.asc.
+ * What was written is read back and compared before this returns; when anything fails, no volume stays.
+ * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes, DD-BUNDLE-018
  */
 export async function buildBundle(input: BuildInput): Promise<Built> {
-  const index = indexOf(input.lock, input.since?.inventory ?? new Set())
-  const parts = encodeIndex(index)
-  const manifest = manifestOf(input, index, parts.map(({ part }) => part))
-  const manifestBytes = encodeManifest(manifest)
+  const { index, sources } = await indexOf(input)
+  const split = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, placed, volumes, parts))
+  const signatures = await signaturesOf(split.manifestBytes, input.signers)
   await ensureFolder(input.out)
-  const file = join(input.out, volumeName(manifest, 1))
+  const volumes: BuiltVolume[] = []
+  let done = 0
+  const advance = (bytes: number): void => input.progress?.((done += bytes), split.manifest.totals.bytes)
+  try {
+    for (let number = 1; number <= split.manifest.volumes.length; number++) {
+      const file = join(input.out, volumeName(split.manifest, number))
+      volumes.push({ file, ...(await writeOne(file, number, split, signatures, sources, input.signal, advance)) })
+      await readBack(file, split.manifestBytes, input.signal)
+    }
+  } catch (failure) {
+    for (const { file } of volumes) await unlink(file).catch(() => undefined)
+    throw failure
+  }
+  return { ...volumes[0]!, manifest: split.manifest, volumes }
+}
+
+async function writeOne(file: string, number: number, split: Split, signatures: Uint8Array, sources: ReadonlyMap<string, Source>, signal: AbortSignal | undefined, advance: (bytes: number) => void): Promise<{ digest: Digest; size: number }> {
   const volume = await writeVolume(file)
   try {
-    const signatures = await signaturesOf(manifestBytes, input.signers)
-    await volume.add({ name: MANIFEST_NAME, size: manifestBytes.length }, manifestBytes)
+    await volume.add({ name: MANIFEST_NAME, size: split.manifestBytes.length }, split.manifestBytes)
     await volume.add({ name: SIGNATURES_NAME, size: signatures.length }, signatures)
-    for (const { part, bytes } of parts) await volume.add({ name: part.name, size: bytes.length }, bytes)
-    await addPayload(volume, index, input)
-    const { digest, size } = await volume.finish()
-    await readBack(file, manifestBytes, input.signal)
-    return { file, manifest, digest, size }
+    for (const { part, bytes } of split.parts) await volume.add({ name: part.name, size: bytes.length }, bytes)
+    for (const entry of entriesOf(split.index, number)) {
+      signal?.throwIfAborted()
+      await volume.add(entry, bytesOf(sources.get(entry.name)!, entry.digest))
+      advance(entry.size)
+    }
+    return await volume.finish()
   } finally {
     await volume.discard()
   }
 }
 
-/** Entries in the order in which the sorted items need them, each blob once; what the receiver has stays out. */
-export function indexOf(lock: CollectionLock, held: ReadonlySet<string>): Index {
-  const items = lock.items.toSorted((a, b) => (itemKey(a) < itemKey(b) ? -1 : 1))
-  const entries = new Map<string, Index['entries'][number]>()
-  for (const item of items) {
-    for (const blob of item.blobs) {
-      if (held.has(blob.digest) || entries.has(blob.digest)) continue
-      entries.set(blob.digest, { name: `blobs/${hexOf(blob.digest)}`, size: blob.size, digest: blob.digest, volume: 1 })
-    }
+/**
+ * Entries in the order in which the sorted items need them, each blob once, in pieces when it is large; what the receiver has stays out.
+ * All are of volume 1 until they are split.
+ */
+async function indexOf(input: BuildInput): Promise<{ index: Index; sources: Map<string, Source> }> {
+  const held = input.since?.inventory ?? new Set()
+  const most = pieceBytes(input.volumeBytes)
+  const entries: Index['entries'] = []
+  const sources = new Map<string, Source>()
+  const parted = new Map<string, NonNullable<ItemBlob['parts']>>()
+  const items: Index['items'] = []
+  const add = (name: string, digest: Digest, source: Source): void => {
+    if (sources.has(name)) return
+    sources.set(name, source)
+    entries.push({ name, size: source.size, digest, volume: 1 })
   }
-  return { entries: [...entries.values()], items }
+  for (const item of input.lock.items.toSorted((a, b) => (itemKey(a) < itemKey(b) ? -1 : 1))) {
+    const blobs: ItemBlob[] = []
+    for (const blob of item.blobs) {
+      const name = `${BLOBS}${hexOf(blob.digest)}`
+      if (!held.has(blob.digest) && !sources.has(name) && !parted.has(blob.digest)) {
+        const path = await workspaceBlob(input.blobFolder, blob.digest, blob.size)
+        if (blob.size <= most) add(name, blob.digest, { path, start: 0, size: blob.size })
+        else {
+          const parts = await piecesOf(path, blob.digest, most, input.signal)
+          parted.set(blob.digest, parts)
+          parts.forEach((part, k) => add(part.entry, part.digest, { path, start: k * most, size: part.size }))
+        }
+      }
+      const parts = parted.get(blob.digest)
+      blobs.push(parts === undefined ? blob : { ...blob, parts })
+    }
+    items.push({ ...item, blobs })
+  }
+  return { index: { entries, items }, sources }
 }
 
-function manifestOf(input: BuildInput, index: Index, parts: Manifest['index']): Manifest {
+function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[], parts: Manifest['index']): Manifest {
   const bytes = index.entries.reduce((sum, entry) => sum + entry.size, 0)
   const items: Record<string, number> = {}
   for (const item of index.items) items[item.kind] = (items[item.kind] ?? 0) + 1
@@ -88,7 +133,7 @@ function manifestOf(input: BuildInput, index: Index, parts: Manifest['index']): 
     created: input.lock.created,
     ...(input.since === undefined ? {} : { base: input.since.base }),
     index: parts,
-    volumes: [{ payloadSize: bytes, firstEntry: 0, entries: index.entries.length }],
+    volumes: volumes.map(({ payloadSize, firstEntry, entries }) => ({ payloadSize, firstEntry, entries })),
     totals: { entries: index.entries.length, bytes, items },
   }
 }
@@ -100,33 +145,6 @@ export async function signaturesOf(manifest: Uint8Array, signers: readonly Signe
   const armored = Buffer.from(packets.length === 0 ? '' : armorSignatures(packets))
   if (armored.length > SIGNATURES_BYTES) throw new DrydockError('DD-BUNDLE-010', `expected at most ${SIGNATURES_BYTES} bytes of signatures, found ${armored.length}`, 'sign with fewer keys')
   return armored
-}
-
-async function addPayload(volume: VolumeWriter, index: Index, input: BuildInput): Promise<void> {
-  const total = index.entries.reduce((sum, entry) => sum + entry.size, 0)
-  let done = 0
-  for (const entry of index.entries) {
-    input.signal?.throwIfAborted()
-    const path = join(input.blobFolder, hexOf(entry.digest))
-    const found = await stat(path).catch(() => undefined)
-    if (found?.size !== entry.size) {
-      throw new DrydockError('DD-BUNDLE-013', `expected ${entry.size} bytes for blob ${entry.digest} in the workspace, found ${found === undefined ? 'no such file' : found.size}`, 'run `drydock bundle collect` again: it fetches what is missing')
-    }
-    await volume.add(entry, checked(path, entry.digest))
-    done += entry.size
-    input.progress?.(done, total)
-  }
-}
-
-/** The bytes of a blob; at their end it is known whether they are the ones that the lock names. */
-async function* checked(path: string, digest: string): AsyncGenerator<Buffer> {
-  const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>) {
-    hash.update(chunk)
-    yield chunk
-  }
-  const found = digestOfHash(hash)
-  if (found !== digest) throw new DrydockError('DD-BUNDLE-013', `expected blob ${digest} in the workspace, found ${found} in its place`, 'run `drydock bundle collect` again: it fetches what is damaged')
 }
 
 /** A bundle that cannot be read back is not left on the medium. */

@@ -2,14 +2,15 @@ import { createHash } from 'node:crypto'
 import { open } from 'node:fs/promises'
 import { digestOf, digestOfHash, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { fileSource, readHead, readIndexParts, readVolume, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
+import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
+import { entriesOf } from '../format/brought.ts'
 import { parseIndex, type Index } from '../format/index-file.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { parseManifest } from '../format/manifest-file.ts'
 
-/** A volume file as the connected side reads it: nobody's signature has been judged. */
-export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; close(): Promise<void> }
+/** A volume file as the connected side reads it: nobody's signature has been judged. `number` is which of its set it is, from 1. */
+export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; number: number; close(): Promise<void> }
 
 /**
  * Manifest, signatures and index of a bundle file; the payload is still to be read.
@@ -27,7 +28,9 @@ export async function openBundle(file: string, judge?: (head: VolumeHead) => Pro
     await judge?.(head)
     const manifest = parseManifest(head.manifest)
     const indexParts = await readIndexParts(volume, manifest.index)
-    return { head, manifest, manifestDigest: digestOf(head.manifest), index: parseIndex(manifest, indexParts), indexParts, volume, close: () => handle.close() }
+    const index = parseIndex(manifest, indexParts)
+    const number = await readVolumeNumber(volume, manifest, index.entries)
+    return { head, manifest, manifestDigest: digestOf(head.manifest), index, indexParts, volume, number, close: () => handle.close() }
   } catch (failure) {
     await handle.close()
     throw failure
@@ -60,10 +63,10 @@ export async function expectEnd(volume: VolumeReader): Promise<void> {
 /** Reads the payload to the end of the volume: each entry must be the next of the index and have its digest. @throws DD-BUNDLE-003…008 */
 export async function checkPayload(opened: OpenedVolume, options: { signal?: AbortSignal | undefined; progress?: (done: number, total: number) => void } = {}): Promise<void> {
   let done = 0
-  for (const expected of opened.index.entries) {
+  for (const expected of entriesOf(opened.index, opened.number)) {
     options.signal?.throwIfAborted()
     for await (const chunk of contentOf(opened.volume, expected)) done += chunk.length
-    options.progress?.(done, opened.manifest.totals.bytes)
+    options.progress?.(done, opened.manifest.volumes[opened.number - 1]!.payloadSize)
   }
   await expectEnd(opened.volume)
 }

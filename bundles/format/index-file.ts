@@ -1,11 +1,12 @@
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib'
-import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestFromHex, digestOf } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
+import { BLOBS, PIECES } from './brought.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { checkShape } from './check.ts'
 import { IndexLine, type PayloadEntry } from './index-line.ts'
-import { itemKey, type Item } from './item.ts'
-import { INDEX_LINE_BYTES, INDEX_PART_BYTES } from './limits.ts'
+import { itemKey, type Item, type ItemBlob } from './item.ts'
+import { INDEX_LINE_BYTES, INDEX_PART_BYTES, PIECE_BYTES } from './limits.ts'
 import type { IndexPart, Manifest } from './manifest.ts'
 import { parseCanonicalJson } from './strict-json.ts'
 
@@ -62,16 +63,6 @@ export function parseIndex(manifest: Manifest, parts: readonly Uint8Array[]): In
   return index
 }
 
-/** Blobs that items need and that this bundle does not bring: the receiver must hold them already (deltas). */
-export function blobsNotBrought(index: Index): Map<Digest, string> {
-  const brought = new Set(index.entries.map(entry => entry.digest))
-  const absent = new Map<Digest, string>()
-  for (const item of index.items) {
-    for (const blob of item.blobs) if (!brought.has(blob.digest)) absent.set(blob.digest, itemKey(item))
-  }
-  return absent
-}
-
 function* linesOf(part: IndexPart, bytes: Uint8Array): Generator<Buffer> {
   if (bytes.length !== part.size || digestOf(bytes) !== part.digest) throw disagrees(`${part.name} to be ${part.size} bytes with ${part.digest}`, `${bytes.length} bytes with ${digestOf(bytes)}`)
   if (part.contentSize > INDEX_PART_BYTES) {
@@ -111,8 +102,11 @@ function checkEntries(manifest: Manifest, entries: readonly PayloadEntry[]): voi
   const names = new Set<string>()
   for (const entry of entries) {
     const [folder, hex] = entry.name.split('/') as [string, string]
-    if (folder !== 'blobs') {
-      throw new DrydockError('DD-BUNDLE-011', `expected whole blobs only, found ${folder} in the index`, 'this version does not read bundles in pieces or chunks: update the appliance, or build with blobs of at most 8 GiB')
+    if (folder === 'chunks') {
+      throw new DrydockError('DD-BUNDLE-011', 'expected whole blobs and pieces only, found chunks in the index', 'this version does not read bundles in chunks: update the appliance, or build with a matching version')
+    }
+    if (folder === 'pieces' && entry.size > PIECE_BYTES) {
+      throw new DrydockError('DD-BUNDLE-010', `expected pieces of at most ${PIECE_BYTES} bytes, found ${entry.size}`, 'build the bundle again with this version')
     }
     if (digestFromHex(hex) !== entry.digest) throw disagrees(`${entry.name} to be named by its digest`, entry.digest)
     if (names.has(entry.name)) throw disagrees('every entry once', `${entry.name} twice`)
@@ -122,6 +116,7 @@ function checkEntries(manifest: Manifest, entries: readonly PayloadEntry[]): voi
   manifest.volumes.forEach((volume, k) => {
     const mine = entries.slice(volume.firstEntry, volume.firstEntry + volume.entries)
     const size = mine.reduce((sum, entry) => sum + entry.size, 0)
+    if (volume.entries === 0 && manifest.volumes.length > 1) throw disagrees(`volume ${k + 1} of ${manifest.volumes.length} to hold something`, 'nothing')
     if (volume.firstEntry !== first || mine.length !== volume.entries || mine.some(entry => entry.volume !== k + 1) || size !== volume.payloadSize) {
       throw disagrees(`volume ${k + 1} to hold ${volume.entries} entries from ${first} on and ${volume.payloadSize} bytes`, `${mine.length} entries from ${volume.firstEntry} on and ${size} bytes`)
     }
@@ -134,9 +129,10 @@ function checkEntries(manifest: Manifest, entries: readonly PayloadEntry[]): voi
 }
 
 function checkItems(manifest: Manifest, index: Index): void {
-  const sizes = new Map(index.entries.map(entry => [entry.digest, entry.size]))
+  const sizes = new Map(index.entries.map(entry => [entry.name, entry.size]))
   const unused = new Set(sizes.keys())
   const counts: Record<string, number> = {}
+  const spellings = new Map<string, string>()
   let last = ''
   for (const item of index.items) {
     const key = itemKey(item)
@@ -144,15 +140,38 @@ function checkItems(manifest: Manifest, index: Index): void {
     last = key
     counts[item.kind] = (counts[item.kind] ?? 0) + 1
     for (const blob of item.blobs) {
-      const size = sizes.get(blob.digest)
-      if (blob.parts !== undefined) throw disagrees(`${key} to have whole blobs`, 'parts')
+      const spelling = blob.parts === undefined ? '' : canonicalJson(blob.parts)
+      if ((spellings.get(blob.digest) ?? spelling) !== spelling) throw disagrees(`${blob.digest} of ${key} to have the same parts everywhere`, 'others')
+      spellings.set(blob.digest, spelling)
+      const whole = `${BLOBS}${blob.digest.slice('sha256:'.length)}`
+      const size = sizes.get(whole)
+      if (blob.parts !== undefined) {
+        if (size !== undefined) throw disagrees(`${blob.digest} of ${key} to come whole or in parts`, 'both')
+        checkParts(key, blob, blob.parts, sizes)
+        for (const part of blob.parts) unused.delete(part.entry)
+        continue
+      }
       if (size === undefined && manifest.base === undefined) throw disagrees(`every blob of ${key} to be in the bundle`, `none for ${blob.digest}`)
       if (size !== undefined && size !== blob.size) throw disagrees(`${blob.digest} of ${key} to be ${blob.size} bytes`, `${size}`)
-      unused.delete(blob.digest)
+      unused.delete(whole)
     }
   }
   if (unused.size > 0) throw disagrees('every entry to belong to an item', `${unused.size} that belong to none (${[...unused][0]})`)
   if (canonicalJson(counts) !== canonicalJson(manifest.totals.items)) throw disagrees(`items ${canonicalJson(manifest.totals.items)}`, canonicalJson(counts))
+}
+
+/** Parts are pieces that this bundle brings, each as it is announced, and together as long as the blob. */
+function checkParts(key: string, blob: ItemBlob, parts: NonNullable<ItemBlob['parts']>, sizes: ReadonlyMap<string, number>): void {
+  if (parts.length === 0) throw disagrees(`parts of ${blob.digest} of ${key}`, 'none')
+  let total = 0
+  for (const part of parts) {
+    if (part.entry !== `${PIECES}${part.digest.slice('sha256:'.length)}`) throw disagrees(`parts of ${blob.digest} of ${key} to be pieces named by their digest`, part.entry)
+    const size = sizes.get(part.entry)
+    if (size === undefined) throw disagrees(`every part of ${blob.digest} of ${key} to be in the bundle`, `none for ${part.entry}`)
+    if (size !== part.size || size === 0) throw disagrees(`${part.entry} of ${key} to be ${part.size} bytes`, `${size}`)
+    total += size
+  }
+  if (total !== blob.size) throw disagrees(`the parts of ${blob.digest} of ${key} to be ${blob.size} bytes together`, `${total}`)
 }
 
 function disagrees(expected: string, found: string, cause?: unknown): DrydockError {

@@ -5,6 +5,8 @@ export const SIGNATURES_BYTES = 64 * 1024
 export const INDEX_PART_BYTES = 8 * 1024 * 1024
 /** One line of the index. */
 export const INDEX_LINE_BYTES = 1024 * 1024
+/** A blob larger than this travels in pieces of this size. */
+export const PIECE_BYTES = 256 * 1024 * 1024
 /** Depth of nesting that any JSON from outside may have. */
 export const JSON_DEPTH = 64
 /** A sequence may be ahead of the last one by at most this many without a second person. */

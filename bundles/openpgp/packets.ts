@@ -8,15 +8,24 @@ const SIGNATURE_TAG = 2
  * @throws DD-TRUST-002 for other packets, partial or indeterminate lengths, and whatever does not end with the block
  */
 export function signatureBodies(block: Uint8Array): Uint8Array[] {
-  const bodies: Uint8Array[] = []
+  return packetsOf(block).map(({ body }) => body)
+}
+
+/** The same packets whole, each with its header: what a signature file is put together from. @throws DD-TRUST-002 */
+export function signaturePackets(block: Uint8Array): Uint8Array[] {
+  return packetsOf(block).map(({ packet }) => packet)
+}
+
+function packetsOf(block: Uint8Array): { packet: Uint8Array; body: Uint8Array }[] {
+  const packets: { packet: Uint8Array; body: Uint8Array }[] = []
   for (let at = 0; at < block.length; ) {
     const { tag, start, length } = (block[at]! & 0x40) === 0 ? oldHeader(block, at) : newHeader(block, at)
     if ((block[at]! & 0x80) === 0 || tag !== SIGNATURE_TAG || length === 0 || start + length > block.length) throw malformed()
-    bodies.push(block.subarray(start, start + length))
+    packets.push({ packet: block.subarray(at, start + length), body: block.subarray(start, start + length) })
     at = start + length
   }
-  if (bodies.length === 0) throw malformed()
-  return bodies
+  if (packets.length === 0) throw malformed()
+  return packets
 }
 
 type PacketHeader = { tag: number; start: number; length: number }

@@ -42,9 +42,21 @@ await t.test('an index that is signed but does not hold is refused before any pa
   await refused(t, here, await lie(index, same => ({ ...same, totals: { ...same.totals, bytes: 1 } })), 'DD-BUNDLE-012', 'totals of bytes that do not hold')
   await refused(t, here, await lie(index, same => ({ ...same, volumes: [{ firstEntry: 0, entries: 2, payloadSize: 2 ** 52 }] })), 'DD-BUNDLE-012', 'a volume of another size')
   await refused(t, here, await lie(index, same => ({ ...same, index: same.index.map(part => ({ ...part, items: 3 })) })), 'DD-BUNDLE-012', 'a part with another number of items')
+  const chunk = { ...one, name: one.name.replace('blobs/', 'chunks/') }
+  await refused(t, here, await lie({ ...index, entries: [chunk, two] }), 'DD-BUNDLE-011', 'chunks, which this version does not read')
   const piece = { ...one, name: one.name.replace('blobs/', 'pieces/') }
-  await refused(t, here, await lie({ ...index, entries: [piece, two] }), 'DD-BUNDLE-011', 'pieces, which this version does not read')
-  const hidden: Item = { ...a, blobs: a.blobs.map(blob => ({ ...blob, parts: [{ entry: one.name, digest: one.digest as Digest, size: one.size }] })) }
-  await refused(t, here, await lie({ ...index, items: [hidden, b] }), 'DD-BUNDLE-012', 'parts of a whole blob')
+  await refused(t, here, await lie({ ...index, entries: [piece, two] }), 'DD-BUNDLE-012', 'a piece of nothing')
+  const inParts = (...parts: { entry: string; digest: Digest; size: number }[]): Item => ({ ...a, blobs: a.blobs.map(blob => ({ ...blob, parts })) })
+  const part = { entry: piece.name, digest: one.digest, size: one.size }
+  await refused(t, here, await lie({ ...index, items: [inParts({ ...part, entry: one.name }), b] }), 'DD-BUNDLE-012', 'parts of a whole blob')
+  await refused(t, here, await lie({ ...index, entries: [piece, two], items: [inParts(part, part), b] }), 'DD-BUNDLE-012', 'parts whose sum is not the blob')
+  await refused(t, here, await lie({ ...index, entries: [piece, two], items: [inParts(), b] }), 'DD-BUNDLE-012', 'no parts at all')
+  await refused(t, here, await lie({ ...index, entries: [piece, two], items: [inParts({ ...part, size: part.size + 1 }), b] }), 'DD-BUNDLE-012', 'a part of another size than its piece')
+  await refused(t, here, await lie({ ...index, entries: [piece, two], items: [inParts({ ...part, entry: `pieces/${two.name.slice(6)}` }), b] }), 'DD-BUNDLE-012', 'a part that nothing brings')
+  await refused(t, here, await lie({ ...index, entries: [one, piece, two], items: [inParts(part), b] }), 'DD-BUNDLE-012', 'a blob that comes whole and in parts')
+  const huge = { ...piece, size: 256 * 1024 * 1024 + 1 }
+  await refused(t, here, await lie({ ...index, entries: [huge, two] }), 'DD-BUNDLE-010', 'a piece over its limit')
+  const twoVolumes = (first: number) => (same: typeof manifest) => ({ ...same, volumes: [{ firstEntry: 0, entries: first, payloadSize: first === 0 ? 0 : same.totals.bytes }, { firstEntry: first, entries: 2 - first, payloadSize: first === 0 ? same.totals.bytes : 0 }] })
+  await refused(t, here, await lie(index, twoVolumes(2)), 'DD-BUNDLE-012', 'a volume of nothing')
   await stillImports(t, here)
 })

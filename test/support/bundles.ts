@@ -47,6 +47,7 @@ export type BundleSpec = {
   workspace?: string
   name?: string
   since?: BuildInput['since']
+  volumeBytes?: number
 }
 
 /** A small bundle in `folder`, built by the product itself. */
@@ -60,5 +61,6 @@ export async function bundleOf(spec: BundleSpec): Promise<Built> {
     signers: spec.signers,
     out: join(spec.folder, 'out'),
     ...(spec.since === undefined ? {} : { since: spec.since }),
+    ...(spec.volumeBytes === undefined ? {} : { volumeBytes: spec.volumeBytes }),
   })
 }

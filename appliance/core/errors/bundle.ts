@@ -18,4 +18,6 @@ export const BUNDLE_ERRORS = {
   'DD-BUNDLE-015': { exit: 1, http: 500, retryable: true, story: 'What was read back from the medium is not what was written to it: the medium or its reader is bad.' },
   'DD-BUNDLE-016': { exit: 2, http: 409, retryable: false, story: 'This key has signed the bundle already. A second signature by it would not count.' },
   'DD-BUNDLE-017': { exit: 2, http: 400, retryable: false, story: 'A path that should be a bundle file, a workspace or a receipt is not there or cannot be read.' },
+  'DD-BUNDLE-018': { exit: 2, http: 400, retryable: false, story: 'A size of volumes that cannot be used: unknown, too small for manifest, signatures and index (each volume bears them all), or so small that there would be more than 999 volumes.' },
+  'DD-BUNDLE-019': { exit: 2, http: 400, retryable: false, story: 'The files that were named are not volumes of one bundle: their manifests differ, or one volume was named twice. Names of files do not count, manifests do.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -1,6 +1,7 @@
 import t from 'tap'
 import { digestOf, hexOf, type Digest } from '../../../appliance/core/digest.ts'
-import { blobsNotBrought, encodeIndex, parseIndex, type Index } from '../../../bundles/format/index-file.ts'
+import { blobsNotBrought } from '../../../bundles/format/brought.ts'
+import { encodeIndex, parseIndex, type Index } from '../../../bundles/format/index-file.ts'
 import { itemKey, type Item } from '../../../bundles/format/item.ts'
 import { INDEX_PART_BYTES } from '../../../bundles/format/limits.ts'
 import { encodeManifest, parseManifest, rolesNeeded, volumeName } from '../../../bundles/format/manifest-file.ts'

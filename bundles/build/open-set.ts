@@ -1,0 +1,40 @@
+import { DrydockError } from '../../appliance/core/error.ts'
+import { volumeName } from '../format/manifest-file.ts'
+import type { VolumeHead } from '../archive/index.ts'
+import { openBundle, type OpenedVolume } from './check-volume.ts'
+
+/** Any volumes of one bundle, in their order, and the names of those that are not among them. */
+export type OpenedSet = { volumes: (OpenedVolume & { file: string })[]; missing: string[]; close(): Promise<void> }
+
+/** Opens volumes in any order. @throws DD-BUNDLE-019 when they are not of one bundle, or one is named twice */
+export async function openSet(files: readonly string[], judge?: (head: VolumeHead) => Promise<unknown>): Promise<OpenedSet> {
+  const volumes: OpenedSet['volumes'] = []
+  const close = async (): Promise<void> => {
+    for (const volume of volumes) await volume.close()
+  }
+  try {
+    for (const file of files) {
+      const opened = { file, ...(await openBundle(file, judge)) }
+      volumes.push(opened)
+      checkOfOne(volumes[0]!, opened)
+      const twin = volumes.find(other => other !== opened && other.number === opened.number)
+      if (twin !== undefined) throw notOne(`each volume once, found volume ${opened.number} in ${twin.file} and ${file}`)
+    }
+  } catch (failure) {
+    await close()
+    throw failure
+  }
+  volumes.sort((a, b) => a.number - b.number)
+  const { manifest } = volumes[0]!
+  const here = new Set(volumes.map(({ number }) => number))
+  return { volumes, missing: manifest.volumes.flatMap((_volume, k) => (here.has(k + 1) ? [] : [volumeName(manifest, k + 1)])), close }
+}
+
+function checkOfOne(first: OpenedSet['volumes'][number], other: OpenedSet['volumes'][number]): void {
+  if (first.manifestDigest === other.manifestDigest) return
+  throw notOne(`volumes of one bundle, found manifest ${first.manifestDigest} in ${first.file} and ${other.manifestDigest} in ${other.file}`)
+}
+
+function notOne(what: string): DrydockError {
+  return new DrydockError('DD-BUNDLE-019', `expected ${what}`, 'name volumes of one build only; `drydock bundle inspect` shows the manifest of each')
+}
