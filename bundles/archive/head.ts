@@ -1,7 +1,7 @@
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
+import { INDEX_PART_BYTES, MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
 import type { VolumeReader } from './reader.ts'
 
@@ -15,11 +15,12 @@ export async function readHead(volume: VolumeReader): Promise<VolumeHead> {
   return { manifest, signatures: signatures.toString('latin1') }
 }
 
-/** The compressed parts that a manifest announces, each of exactly its size. @throws DD-BUNDLE-007 */
+/** The compressed parts that a manifest announces, each of exactly its size. @throws DD-BUNDLE-007, DD-BUNDLE-010 */
 export async function readIndexParts(volume: VolumeReader, parts: readonly { name: string; size: number }[]): Promise<Buffer[]> {
   const read: Buffer[] = []
   for (const part of parts) {
-    const bytes = await readWhole(volume, part.name, part.size)
+    // A part is held in memory: what is signed may still be a mistake of its maker.
+    const bytes = await readWhole(volume, part.name, Math.min(part.size, INDEX_PART_BYTES))
     if (bytes.length !== part.size) throw unexpected(`${part.name} with ${part.size} bytes`, `${bytes.length} bytes`)
     read.push(bytes)
   }

@@ -32,10 +32,10 @@ export function parseManifest(bytes: Uint8Array): Manifest {
 }
 
 /** Which roles must have signed what a bundle holds. */
-const ROLE_OF_KIND: Partial<Record<ItemKind, TrustRole>> = { trust: 'root', recall: 'recall' }
+const ROLE_OF_KIND: ReadonlyMap<string, TrustRole> = new Map<ItemKind, TrustRole>([['trust', 'root'], ['recall', 'recall']])
 
 export function rolesNeeded(manifest: Pick<Manifest, 'totals'>): TrustRole[] {
-  const roles = new Set(Object.keys(manifest.totals.items).map(kind => ROLE_OF_KIND[kind as ItemKind] ?? 'release'))
+  const roles = new Set(Object.keys(manifest.totals.items).map(kind => ROLE_OF_KIND.get(kind) ?? 'release'))
   if (roles.size === 0) roles.add('release')
   return TRUST_ROLES.filter(role => roles.has(role))
 }

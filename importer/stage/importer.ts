@@ -125,7 +125,9 @@ export function createImporter(deps: ImporterDeps) {
       const { index } = await verifiedAgain(id)
       const folder = staging(id)
       const staged = folder.over(deps.blobs)
-      await deps.blobs.adoptAll((await folder.staged()).map(digest => ({ path: staged.blobPath(digest), digest })))
+      // Only what the signed index brings: whatever else might lie there never gets a name in the store.
+      const brought = new Set<string>(index.entries.map(entry => entry.digest))
+      await deps.blobs.adoptAll((await folder.staged()).filter(digest => brought.has(digest)).map(digest => ({ path: staged.blobPath(digest), digest })))
       return await deps.catalogue.promote({ operation: id, items: index.items })
     },
 

@@ -1,4 +1,4 @@
-import { existsSync, statSync } from 'node:fs'
+import { lstatSync } from 'node:fs'
 import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFromHex, digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
@@ -49,21 +49,25 @@ export function stagingOf(folder: string): Staging {
       await mkdir(blobs, { recursive: true, mode: 0o700 })
     },
     async staged() {
-      return (await readdir(blobs)).map(digestFromHex)
+      return (await readdir(blobs, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => digestFromHex(entry.name))
     },
     over: store => overlay(store, pathOf),
     remove: () => rm(folder, { recursive: true, force: true }),
   }
 }
 
-/** Only what validation asks for is answered from staging; nothing can be put into the store this way. */
+/** Only what validation asks for is answered from staging; nothing can be put into the store this way. What is no plain file is not there: the folder was written by the unpacker. */
 function overlay(store: BlobStore, pathOf: (digest: Digest) => string): BlobStore {
-  const has = (digest: Digest): boolean => existsSync(pathOf(digest))
+  const sizeOf = (digest: Digest): number | undefined => {
+    const found = lstatSync(pathOf(digest), { throwIfNoEntry: false })
+    return found?.isFile() === true ? found.size : undefined
+  }
+  const has = (digest: Digest): boolean => sizeOf(digest) !== undefined
   return {
     ...store,
     blobPath: digest => (has(digest) ? pathOf(digest) : store.blobPath(digest)),
     has: digest => has(digest) || store.has(digest),
-    size: digest => statSync(pathOf(digest), { throwIfNoEntry: false })?.size ?? store.size(digest),
+    size: digest => sizeOf(digest) ?? store.size(digest),
     open: digest => (has(digest) ? open(pathOf(digest), 'r') : store.open(digest)),
     async read(digest) {
       if (!has(digest)) return await store.read(digest)

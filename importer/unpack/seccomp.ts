@@ -1,8 +1,8 @@
 import { DrydockError } from '../../appliance/core/error.ts'
 
 /**
- * What the confined process may not even ask the kernel for, beside what its namespaces already lack: sockets, processes, mounts,
- * namespaces, other processes' memory, and the kernel's large side doors. `execve` cannot be in the list, because bubblewrap itself
+ * What the confined process may not even ask the kernel for, beside what its namespaces already lack: sockets, processes, mounts, links and
+ * device nodes (the parent reads the staging folder, and a link there would lead it out), namespaces, other processes' memory, and the kernel's large side doors. `execve` cannot be in the list, because bubblewrap itself
  * needs it to start the program; without fork it could only replace the process by itself, inside the same walls.
  */
 const DENIED = {
@@ -12,6 +12,7 @@ const DENIED = {
       41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 53, 288, 299, 307, // socket … socketpair, accept4, recvmmsg, sendmmsg
       57, 58, // fork, vfork
       101, 310, 311, 434, 438, // ptrace, process_vm_readv, process_vm_writev, pidfd_open, pidfd_getfd
+      86, 88, 133, 259, 265, 266, // link, symlink, mknod, mknodat, linkat, symlinkat
       155, 161, 165, 166, 272, 308, 428, 429, 430, 431, 432, 442, // pivot_root, chroot, mount, umount2, unshare, setns, open_tree … fspick, mount_setattr
       175, 313, 246, 320, // init_module, finit_module, kexec_load, kexec_file_load
       248, 249, 250, 298, 303, 304, 321, 323, 425, 426, 427, // add_key, request_key, keyctl, perf_event_open, *_handle_at, bpf, userfaultfd, io_uring_*
@@ -22,6 +23,7 @@ const DENIED = {
     calls: [
       198, 199, 200, 201, 202, 203, 206, 207, 210, 211, 212, 242, 243, 269,
       117, 270, 271, 434, 438,
+      33, 36, 37,
       39, 40, 41, 51, 97, 268, 428, 429, 430, 431, 432, 442,
       105, 273, 104, 294,
       217, 218, 219, 241, 264, 265, 280, 282, 425, 426, 427,

@@ -45,7 +45,7 @@ export async function openMarks(folder: string): Promise<Marks> {
   let document = await read(folder)
   let queue: Promise<void> = Promise.resolve()
   return {
-    get: stream => document.streams[stream],
+    get: stream => markOf(document, stream),
     floor: () => (document.floor === null ? undefined : new Date(document.floor)),
     async raise(stream, mark, at) {
       const writing = queue.then(async () => {
@@ -62,11 +62,16 @@ export async function openMarks(folder: string): Promise<Marks> {
 
 /** Pure: the document after a mark, or the same one when nothing rises. */
 export function raised(document: MarksDocument, stream: string, mark: Mark, at: Date): MarksDocument {
-  const before = document.streams[stream]
+  const before = markOf(document, stream)
   const rises = before === undefined || mark.epoch > before.epoch || (mark.epoch === before.epoch && mark.sequence > before.sequence)
   const floorRises = document.floor === null || at > new Date(document.floor)
   if (!rises && !floorRises) return document
   return { ...document, floor: floorRises ? at.toISOString() : document.floor, streams: rises ? { ...document.streams, [stream]: mark } : document.streams }
+}
+
+/** A stream may be called `constructor`. */
+function markOf(document: MarksDocument, stream: string): Mark | undefined {
+  return Object.hasOwn(document.streams, stream) ? document.streams[stream] : undefined
 }
 
 async function read(folder: string): Promise<MarksDocument> {

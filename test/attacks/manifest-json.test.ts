@@ -1,7 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import t from 'tap'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
-import { joined, refused, sealed, stillImports, world } from './hostile.ts'
+import { rolesNeeded } from '../../bundles/format/manifest-file.ts'
+import { entry, joined, nameOf, refused, sealed, stillImports, world } from './hostile.ts'
 
 /** The machine may be busy with other tests. */
 t.setTimeout(240_000)
@@ -48,6 +49,13 @@ await t.test('a manifest that is signed but has more than one reading is refused
     ['an index part by another name', { ...manifest, index: manifest.index.map(part => ({ ...part, name: 'index/../0' })) }, 'DD-CORE-009'],
   ]
   for (const [why, value, code] of shaped) await refused(t, here, await signed(canonicalJson(value)), code, why)
+
+  const posing = { ...manifest, totals: { ...manifest.totals, items: { ...manifest.totals.items, constructor: 1 } } }
+  t.same(rolesNeeded(posing), ['release'], 'a kind with the name of a property needs the role that every unknown kind needs')
+  await refused(t, here, await signed(canonicalJson(posing)), 'DD-BUNDLE-012', 'a kind with the name of a property')
+  const heavy = { ...manifest, index: manifest.index.map(part => ({ ...part, size: 9_000_000 })) }
+  const fat = await sealed(entries, heavy, here.signers)
+  await refused(t, here, joined(fat.map(each => (nameOf(each).startsWith('index/') ? entry(nameOf(each), Buffer.alloc(9_000_000)) : each))), 'DD-BUNDLE-010', 'a part of the index that is larger than memory should hold')
 
   const future = joined(await sealed(entries, { ...manifest, colour: 'blue' }, here.signers))
   const path = `${here.folder}/future.drydock`

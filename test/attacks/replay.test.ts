@@ -19,6 +19,8 @@ await t.test('old bundles, bundles of others and bundles for others do not come 
   await refused(t, here, await bytes({ sequence: 6, site: 'site-b' }), 'DD-IMPORT-001', 'for another site')
   await refused(t, here, await bytes({ sequence: 6, workspace: 'workspace-2' }), 'DD-IMPORT-005', 'from a second workspace of the same stream')
   t.match(await site.importBundle((await here.good({ sequence: 6, site: '*', files: { b: '6' } })).file), { state: 'imported' }, 'for every site')
+  t.match(await site.importBundle((await here.good({ sequence: 1, stream: 'constructor', files: { e: '1' } })).file), { state: 'imported' }, 'a stream with the name of a property')
+  await refused(t, here, await bytes({ sequence: 1, stream: 'constructor', files: { e: '2' } }), 'DD-IMPORT-003', 'its mark counts too')
   t.match(await site.importBundle((await here.good({ sequence: 1, stream: 'other', files: { c: '1' } })).file), { state: 'imported' }, 'another stream counts by itself')
 
   for (const sequence of [2 ** 31, 2 ** 53 - 1]) {

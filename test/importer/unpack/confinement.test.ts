@@ -32,7 +32,7 @@ const REFUSED = /^(E|ERR_)[A-Z_]+$|^exit 1$/
 for (const withoutPermissionModel of [false, true]) {
   await t.test(`with Node's permission model ${withoutPermissionModel ? 'off' : 'on'}, the unpacker cannot open another file, a socket or a process`, async t => {
     const found = await probe(withoutPermissionModel)
-    for (const name of ['read /etc/passwd', 'write its code', 'write the root', 'run a shell', 'run itself', 'spawn', 'tcp out', 'listen', 'udp', 'unix socket', 'read /proc']) t.match(found[name], REFUSED, `${name}: ${found[name]}`)
+    for (const name of ['read /etc/passwd', 'write its code', 'write the root', 'run a shell', 'run itself', 'spawn', 'tcp out', 'listen', 'udp', 'unix socket', 'read /proc', 'symbolic link in staging', 'hard link in staging']) t.match(found[name], REFUSED, `${name}: ${found[name]}`)
     t.match(found['write staging'], /^did/, 'the one folder it may write')
     t.equal(found['files in staging'], 'probe')
     t.not(found['home'], 'did: true')

@@ -1,6 +1,6 @@
 /** Runs inside the confinement and tries to get out. Prints what came of each attempt as one JSON object. */
 import { spawn, spawnSync } from 'node:child_process'
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer, connect } from 'node:net'
 import { createSocket } from 'node:dgram'
 import { networkInterfaces } from 'node:os'
@@ -29,6 +29,8 @@ await attempt('list /', () => readdirSync('/').toSorted())
 await attempt('write its code', () => writeFileSync('/code/importer/unpack/inside.ts', ''))
 await attempt('write the root', () => writeFileSync('/escaped', 'x'))
 await attempt('write staging', () => writeFileSync('/staging/probe', 'x'))
+await attempt('symbolic link in staging', () => symlinkSync('/etc/passwd', '/staging/link'))
+await attempt('hard link in staging', () => linkSync('/staging/probe', '/staging/twin'))
 await attempt('home', () => existsSync('/root') || existsSync('/home'))
 await attempt('run a shell', () => ranOrThrow(spawnSync('/bin/sh', ['-c', 'true'])))
 await attempt('run itself', () => ranOrThrow(spawnSync(process.execPath, ['-e', '0'])))
