@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { ItemBlob } from '../format/item.ts'
-import { PIECES } from '../format/brought.ts'
+import { PIECES } from '../format/index-line.ts'
 
 export const READ_BYTES = 1 << 20
 

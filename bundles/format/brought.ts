@@ -1,10 +1,7 @@
 import type { Digest } from '../../appliance/core/digest.ts'
 import type { Index } from './index-file.ts'
-import type { PayloadEntry } from './index-line.ts'
+import { BLOBS, type PayloadEntry } from './index-line.ts'
 import { itemKey, type ItemBlob } from './item.ts'
-
-export const BLOBS = 'blobs/'
-export const PIECES = 'pieces/'
 
 /** A blob that a bundle brings: whole, or as the pieces that it is joined from. Size in bytes. */
 export type BroughtBlob = { size: number; parts?: NonNullable<ItemBlob['parts']> }

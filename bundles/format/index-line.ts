@@ -1,6 +1,10 @@
 import Type from 'typebox'
 import { DigestText, Item } from './item.ts'
 
+/** The folders of a payload, as the names of its entries begin. */
+export const BLOBS = 'blobs/'
+export const PIECES = 'pieces/'
+
 /** A payload entry: `name` is blobs/<hex>, pieces/<hex> or chunks/<hex>; `digest` is of the bytes as they stand in the volume. */
 export const PayloadEntry = Type.Object(
   {

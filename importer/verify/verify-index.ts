@@ -1,6 +1,7 @@
 import { DrydockError } from '../../appliance/core/error.ts'
-import { blobsNotBrought, PIECES } from '../../bundles/format/brought.ts'
+import { blobsNotBrought } from '../../bundles/format/brought.ts'
 import { parseIndex } from '../../bundles/format/index-file.ts'
+import { PIECES } from '../../bundles/format/index-line.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 
 /** @param parts the compressed index, as the volume holds it after manifest and signatures. @throws DD-BUNDLE-009…012 */
