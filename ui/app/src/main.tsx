@@ -6,7 +6,7 @@ import { createRoot } from 'react-dom/client'
 import { BrowserRouter } from 'react-router'
 import { Console } from './console.tsx'
 
-const theme = createTheme({ primaryColor: 'cyan', primaryShade: 9, cursorType: 'pointer' })
+const theme = createTheme({ primaryColor: 'cyan', primaryShade: 9, cursorType: 'pointer', respectReducedMotion: true })
 
 // The CSS variables come from a file, not from a <style> element: the content security policy allows no inline styles.
 createRoot(document.getElementById('root')!).render(

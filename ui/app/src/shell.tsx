@@ -1,9 +1,10 @@
-import { ActionIcon, Button, Modal, NavLink, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
+import { ActionIcon, Button, NavLink, Text, useComputedColorScheme, useMantineColorScheme } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { Link, useLocation } from 'react-router'
 import { api } from './api.ts'
 import { PAGES, useKeyboard } from './keyboard.ts'
 import { useLive } from './live-events.tsx'
+import { Dialogue } from './parts/dialogue.tsx'
 import { Icon } from './parts/icon.tsx'
 import { useSession } from './session.ts'
 import { urls } from './urls.ts'
@@ -54,14 +55,14 @@ export function Shell({ children, onSignedOut }: { children: ReactNode; onSigned
         )}
         {children}
       </main>
-      <Modal opened={helpOpen} onClose={() => setHelpOpen(false)} title="Keys" lockScroll={false} closeButtonProps={{ 'aria-label': 'close' }}>
+      <Dialogue open={helpOpen} onClose={() => setHelpOpen(false)} title="Keys">
         <dl className="keys">
           {PAGES.map(page => [<dt key={`key ${page.key}`}><kbd>g</kbd> <kbd>{page.key}</kbd></dt>, <dd key={page.key}><b>{page.label}</b>: {page.question}</dd>])}
           <dt><kbd>/</kbd></dt><dd>search the mirrors</dd>
           <dt><kbd>?</kbd></dt><dd>this list</dd>
         </dl>
         <Text size="sm" className="soft">Everything here can be done with the drydock command; each action shows its line.</Text>
-      </Modal>
+      </Dialogue>
     </div>
   )
 }

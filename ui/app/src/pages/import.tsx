@@ -22,7 +22,7 @@ export function ImportPage(): ReactNode {
   const { events } = useLive()
   if (data === undefined) return <Page title="Import" question="May it pass?"><FaultBox fault={fault} /></Page>
   return (
-    <Page title={nameOf(data)} question={`May it pass? ${fileOf(data)}, brought by ${plain(data.submittedBy)}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
+    <Page title={nameOf(data)} question={`May it pass? ${data.preflight === null ? 'Brought' : `${fileOf(data)}, brought`} by ${plain(data.submittedBy)}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
       <FaultBox fault={fault} />
       <Section title="Where it is" note={<>since <At iso={data.updatedAt} /></>}>
         <ImportWay state={data.state} />
@@ -34,7 +34,7 @@ export function ImportPage(): ReactNode {
         <Alert color="yellow" title={`Missing here: ${data.missing.length}`}>Bring the bundle that this one stands on; it goes on by itself then. {data.missing.slice(0, 5).map(plain).join(', ')}{data.missing.length > 5 ? ' …' : ''}</Alert>
       )}
       {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} />}
-      {data.preflight === null || ['refused', 'rejected', 'cancelled'].includes(data.state) ? null : <Approval record={data} />}
+      {data.preflight === null || ['refused', 'rejected', 'cancelled', 'quarantined', 'failed'].includes(data.state) ? null : <Approval record={data} />}
       {data.state === 'imported' ? <Receipt record={data} /> : null}
       <Section title="Time line">
         <Timeline events={events.filter(event => event.operation === data.operation || event.subject === `import:${data.id}`)} empty="No event of this import is among the last 500." />

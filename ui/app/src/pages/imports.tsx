@@ -24,7 +24,7 @@ export function ImportsPage(): ReactNode {
           <Rows
             label="imports" rows={data} keyOf={one => one.id}
             columns={[
-              { label: 'Bundle', cell: one => <><Anchor component={Link} to={urls.import(one.id)} fw={600}>{nameOf(one)}</Anchor><div className="soft">{fileOf(one)}</div></> },
+              { label: 'Bundle', cell: one => <><Anchor component={Link} to={urls.import(one.id)} fw={600}>{nameOf(one)}</Anchor>{one.preflight === null ? null : <div className="soft">{fileOf(one)}</div>}</> },
               { label: 'State', cell: one => <StateBadge state={one.state} /> },
               { label: 'Signed by', cell: one => one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? null },
               { label: 'New', cell: one => (one.preflight === null ? null : bytes(one.preflight.newBytes)), className: 'numbers' },

@@ -54,8 +54,8 @@ export function PoolPage(): ReactNode {
           <Fact name="Each node">{spec.hardware.cpus} CPU, {spec.hardware.memory.replace(/(?=[MG]iB)/, ' ')}</Fact>
           <Fact name="CI">{spec.ci.connection}{spec.ci.labels.length === 0 ? '' : `, labels ${spec.ci.labels.join(', ')}`}</Fact>
           <Fact name="Hypervisors">{spec.hypervisors.join(', ')}</Fact>
-          <Fact name="Spec"><Digest value={shown.specDigest} /></Fact>
-          <Fact name="Image"><Digest value={shown.image} /></Fact>
+          <Fact name={shown.target === null ? 'Spec' : `Spec of revision ${shown.target}`}><Digest value={shown.specDigest} /></Fact>
+          <Fact name={shown.target === null ? 'Image' : `Image of revision ${shown.target}`}><Digest value={shown.image} /></Fact>
           <Fact name="Last healthy">{shown.lastHealthy === null ? 'never yet' : `revision ${shown.lastHealthy}`}</Fact>
         </Facts>
       </Section>

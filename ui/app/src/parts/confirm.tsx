@@ -1,7 +1,8 @@
-import { Button, Group, Modal, Stack, Text, TextInput } from '@mantine/core'
+import { Button, Group, Stack, Text, TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
 import { faultFrom, type Fault } from '../api.ts'
 import { plain } from '../words.ts'
+import { Dialogue } from './dialogue.tsx'
 import { Command, FaultBox } from './facts.tsx'
 
 export type Ask = { label: string; placeholder: string }
@@ -59,7 +60,7 @@ export function ActionButton({ label, title, explain, command, ask, typeName, to
   return (
     <>
       <Button size="xs" {...TONES[tone]} disabled={disabled} onClick={() => setOpen(true)}>{label}</Button>
-      <Modal opened={open} onClose={close} title={<b>{plain(title)}</b>} lockScroll={false} centered size="lg" closeButtonProps={{ 'aria-label': 'close' }}>
+      <Dialogue open={open} onClose={close} title={plain(title)}>
         <form
           onSubmit={event => {
             event.preventDefault()
@@ -81,7 +82,7 @@ export function ActionButton({ label, title, explain, command, ask, typeName, to
             </Group>
           </Stack>
         </form>
-      </Modal>
+      </Dialogue>
     </>
   )
 }

@@ -10,7 +10,7 @@ export function Digest({ value }: { value: string | null }): ReactNode {
   return (
     <CopyButton value={value}>
       {({ copied, copy }) => (
-        <Code component="button" className="plain-button" onClick={copy} title={`${value} (click to copy)`} aria-label={`copy ${value}`}>
+        <Code component="button" className="plain-button" onClick={copy} title={`${value} (click to copy)`}>
           {copied ? 'copied' : shortDigest(value)}
         </Code>
       )}

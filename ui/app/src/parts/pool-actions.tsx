@@ -47,7 +47,7 @@ export function RollBack({ pool, to, label }: { pool: Pool; to: number; label: s
   const { isOperator } = useSession()
   return (
     <ActionButton
-      label={label} title={`Roll ${pool.name} back to revision ${to}`} tone="danger" disabled={!isOperator} typeName={pool.name}
+      label={label} title={`Roll ${pool.name} back to revision ${to}`} tone="quiet" disabled={!isOperator} typeName={pool.name}
       explain={<>Makes a new revision with the lock of revision {to}; its image is not baked again. The nodes of revision {pool.target} are drained and removed.</>}
       command={`drydock pool rollback ${pool.name} --to ${to}`}
       run={() => answerOf(api.POST('/api/v1/pools/{name}/rollback', { ...at(pool), body: { to }, headers: idempotencyKey() }))}

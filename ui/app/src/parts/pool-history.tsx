@@ -16,7 +16,7 @@ export function PoolHistory({ revisions, pool }: { revisions: readonly PoolRevis
         { label: 'Who and when', cell: one => <>{plain(one.author)}<div className="soft"><At iso={one.at} /></div></> },
         { label: 'Image', cell: one => <Digest value={one.image ?? null} /> },
         { label: 'Outcome', cell: one => <>{one.outcome === undefined ? <StateBadge state="not-applied" /> : <StateBadge state={one.outcome} />}{one.failure === undefined ? '' : <div className="soft">{plain(one.failure)}</div>}</> },
-        { label: 'Back', cell: one => (one.image === undefined || one.revision === pool.target || one.outcome === 'failed' ? null : <RollBack pool={pool} to={one.revision} label={`To ${one.revision}`} />) },
+        { label: 'Roll back', cell: one => (one.image === undefined || one.revision === pool.target || one.outcome === 'failed' ? null : <RollBack pool={pool} to={one.revision} label={`to ${one.revision}`} />) },
       ]}
     />
   )

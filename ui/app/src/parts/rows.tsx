@@ -18,7 +18,7 @@ export function Rows<T>({ label, rows, columns, keyOf }: { label: string; rows: 
         <Table.Tbody>
           {rows.slice(0, shown).map(row => (
             <Table.Tr key={keyOf(row)}>
-              {columns.map(column => <Table.Td key={column.label} data-label={column.label} className={column.className}>{column.cell(row)}</Table.Td>)}
+              {columns.map(column => <Table.Td key={column.label} data-label={column.label} className={column.className}>{inCell(column.cell(row))}</Table.Td>)}
             </Table.Tr>
           ))}
         </Table.Tbody>
@@ -26,4 +26,9 @@ export function Rows<T>({ label, rows, columns, keyOf }: { label: string; rows: 
       {rows.length <= shown ? null : <Button size="xs" variant="default" mt="sm" onClick={() => setShown(shown + SHOWN)}>Show more ({rows.length - shown} left)</Button>}
     </>
   )
+}
+
+/** One element, so that a phone can set it beside its label; nothing at all for nothing, which a phone leaves out. */
+function inCell(content: ReactNode): ReactNode {
+  return content === null || content === '' ? null : <div>{content}</div>
 }

@@ -16,7 +16,7 @@ export function Siblings({ node }: { node: Node }): ReactNode {
   if (sibling === undefined) return data === undefined ? null : <Section title="Siblings"><p>No other node of {node.pool} has measured itself yet.</p></Section>
   return (
     <Section title="Siblings" note={`${others.length} to compare with`}>
-      <NativeSelect size="xs" label="Compare with" value={sibling.name} onChange={event => setChosen(event.currentTarget.value)} data={others.slice(0, 200).map(other => ({ value: other.name, label: other.revision === node.revision ? other.name : `${other.name} (revision ${other.revision})` }))} mb="sm" />
+      <NativeSelect className="choose" size="xs" label="Compare with" value={sibling.name} onChange={event => setChosen(event.currentTarget.value)} data={others.slice(0, 200).map(other => ({ value: other.name, label: other.revision === node.revision ? other.name : `${other.name} (revision ${other.revision})` }))} />
       <Difference key={sibling.name} a={node.name} b={sibling.name} />
     </Section>
   )
