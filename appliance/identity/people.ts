@@ -13,6 +13,8 @@ import { Throttle } from './throttle.ts'
 /** Every token begins with this, so that a leaked one is found by a search and a session is never mistaken for one. */
 export const TOKEN_PREFIX = 'drydock_'
 const HOUR = 3_600_000
+/** Tokens of one user at a time; the oldest ends for a new one, so that nobody can fill desired state with them. */
+const TOKENS_PER_USER = 64
 /** A sign-in sends at most this many characters to the hash. */
 const SENT_MAX = 1024
 
@@ -78,7 +80,11 @@ export function openIdentity({ store, clock }: { store: UserStore; clock: Clock 
     },
 
     async changePassword(name, old, next, keep) {
+      // Whoever has somebody's session or token must not try passwords with it either.
+      const from = `the session of ${name}`
+      throttle.attempt(name, from)
       const before = (await checkPassword(name, old)).password
+      throttle.succeeded(name, from)
       checkNewPassword(next, name, old)
       const password = await hashPassword(next)
       await store.update(draft => {
@@ -127,15 +133,17 @@ export function openIdentity({ store, clock }: { store: UserStore; clock: Clock 
 
     tokens: user => Object.values(store.read().tokens).filter(token => user === null || token.user === user).map(tokenView),
 
-    async newToken({ user, label, role, hours }) {
+    async newToken({ user, label, role, hours, notAfter }) {
       const owner = userOf(user)
       if (owner === undefined) throw noUser(user)
       if (!MAY[owner.role].includes(role)) throw new DrydockError('DD-IDENT-004', `expected a token that may do no more than its user (${owner.role}), found ${role}`, `ask for --role ${owner.role}`)
       const credential = TOKEN_PREFIX + randomBytes(32).toString('base64url')
       const now = clock.now()
-      const token: Token = { id: uuidv7(now), user, label, role, digest: digestOf(credential), createdAt: now.toISOString(), expiresAt: new Date(now.getTime() + hours * HOUR).toISOString() }
+      const token: Token = { id: uuidv7(now), user, label, role, digest: digestOf(credential), createdAt: now.toISOString(), expiresAt: new Date(Math.min(now.getTime() + hours * HOUR, notAfter?.getTime() ?? Infinity)).toISOString() }
       await store.update(draft => {
         for (const old of Object.values(draft.tokens)) if (Date.parse(old.expiresAt) <= now.getTime()) delete draft.tokens[old.id]
+        const mine = Object.values(draft.tokens).filter(old => old.user === user).toSorted((a, b) => (a.id < b.id ? -1 : 1))
+        for (const old of mine.slice(0, Math.max(0, mine.length - TOKENS_PER_USER + 1))) delete draft.tokens[old.id]
         draft.tokens[token.id] = token
       })
       return { token: tokenView(token), credential }

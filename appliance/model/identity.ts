@@ -30,7 +30,7 @@ export interface Identity {
   authenticate(credential: string, options?: { touch?: boolean }): Principal | undefined
   /** Ends the session, or revokes the token. What has ended already is no error. */
   signOut(credential: string): Promise<void>
-  /** Ends every other session of this user. @throws DD-IDENT-001, DD-IDENT-006. */
+  /** Ends every other session of this user. @throws DD-IDENT-001, DD-IDENT-002, DD-IDENT-006. */
   changePassword(name: string, old: string, next: string, keep: string): Promise<void>
   users(): UserView[]
   /** @returns the one-time password. @throws DD-IDENT-007. */
@@ -40,8 +40,8 @@ export interface Identity {
   /** Ends the user's sessions and tokens. @returns a one-time password. @throws DD-IDENT-008. */
   resetPassword(name: string): Promise<{ oneTimePassword: string }>
   tokens(user: string | null): TokenView[]
-  /** @throws DD-IDENT-004 when `role` goes beyond the user's. */
-  newToken(request: { user: string; label: string; role: UserRole; hours: number }): Promise<{ token: TokenView; credential: string }>
+  /** @param request.notAfter it ends then at the latest. @throws DD-IDENT-004 when `role` goes beyond the user's. */
+  newToken(request: { user: string; label: string; role: UserRole; hours: number; notAfter?: Date }): Promise<{ token: TokenView; credential: string }>
   /** @param by null: any user's token. @throws DD-IDENT-008. */
   revokeToken(id: string, by: string | null): Promise<void>
 }

@@ -8,6 +8,7 @@ import type { Log } from '../../core/log.ts'
 import { EnrolRequest, MeasurementReport, type AgentDesk, type EnrolAnswer, type HeartbeatAnswer } from '../../model/agent.ts'
 import type { CertificateAuthority } from '../../model/certificate-authority.ts'
 import { Heartbeat } from '../../model/node.ts'
+import { callRate } from './call-rate.ts'
 
 /** The most a guest may send at once, bytes. */
 const BODY_BYTES = 1024 * 1024
@@ -24,9 +25,10 @@ export type AgentRoutesDeps = { desk: AgentDesk; ca: CertificateAuthority; clock
  */
 export function agentRoutes(deps: AgentRoutesDeps): FastifyPluginAsync {
   const { desk, ca, clock, log } = deps
+  const count = callRate()
   const routes: FastifyPluginAsync = async app => {
     app.addHook('onRequest', async request => {
-      if (request.routeOptions.url !== '/agent/enrol') nodeOf(request)
+      if (request.routeOptions.url !== '/agent/enrol') count(nodeOf(request))
     })
 
     app.setErrorHandler((failure, request, reply) => {

@@ -50,10 +50,10 @@ export function peopleRoutes({ identity }: Services): Route[] {
       answer: NewToken, status: 201,
       audit: ({ principal, body }) => ({ subject: `user:${principal.user}`, fields: { label: body.label, role: body.role ?? principal.mayDo, hours: body.hours ?? DEFAULT_HOURS } }),
       async handle({ principal, body }) {
-        // A token cannot make one that may do more than itself.
+        // A token cannot make one that may do more than itself, or for longer: a leaked one would never end.
         const role = body.role ?? principal.mayDo
         if (!MAY[principal.mayDo].includes(role)) throw new DrydockError('DD-IDENT-004', `expected a token that may do no more than ${principal.mayDo}, found ${role}`, `ask for role ${principal.mayDo}`)
-        return await identity.newToken({ user: principal.user, label: body.label, role, hours: body.hours ?? DEFAULT_HOURS })
+        return await identity.newToken({ user: principal.user, label: body.label, role, hours: body.hours ?? DEFAULT_HOURS, ...(principal.by === 'token' ? { notAfter: principal.expiresAt } : {}) })
       },
     }),
     route({

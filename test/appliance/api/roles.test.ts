@@ -1,6 +1,6 @@
 import t from 'tap'
 import { ROLES, type UserRole } from '../../../appliance/model/view.ts'
-import { DIGEST, openTestAppliance } from './appliance.ts'
+import { DIGEST, openTestAppliance, PASSWORD } from './appliance.ts'
 import { ask } from './ask.ts'
 
 type Document = { paths: Record<string, Record<string, { operationId: string; description: string; requestBody?: unknown }>> }
@@ -71,4 +71,12 @@ await t.test('every refused change stands in the audit log', async t => {
     const action = `${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`
     t.ok(refused.includes(action), action)
   }
+})
+
+await t.test('a token makes none that lives longer than itself', async t => {
+  const { credential: session } = await appliance.identity.signIn('viewer', PASSWORD, 'test')
+  const make = async (token: string, hours: number) => (await ask(appliance, 'POST', '/api/v1/tokens', { token, body: { label: 'x', hours } })).json() as { token: { expiresAt: string }; credential: string }
+  const parent = await make(session, 2)
+  t.equal((await make(parent.credential, 8784)).token.expiresAt, parent.token.expiresAt)
+  t.ok((await make(parent.credential, 1)).token.expiresAt < parent.token.expiresAt)
 })

@@ -87,6 +87,28 @@ await t.test('many guesses at the same moment are no way around it', async t => 
   t.equal(codes.filter(code => code === 'DD-IDENT-002').length, 35)
 })
 
+await t.test('a stolen session is no place to guess the password either', async t => {
+  const identity = openIdentity({ store: openStore(), clock })
+  const guess = (old: string) => refusal(identity.changePassword('vera', old, 'four other good words', ''))
+  const codes = []
+  for (let n = 0; n < 7; n++) codes.push((await guess('wrong'))?.code)
+  t.same(codes, [...Array.from({ length: 5 }, () => 'DD-IDENT-001'), 'DD-IDENT-002', 'DD-IDENT-002'])
+  t.ok(await identity.signIn('vera', PASSWORD, 'desk'), 'she is not locked out')
+  t.notOk(await refusal(identity.changePassword('olga', PASSWORD, 'four other good words', '')), 'nor is anybody else')
+})
+
+await t.test('a user has 64 tokens at most, and one that a token made ends with it', async t => {
+  const store = openStore()
+  const identity = openIdentity({ store, clock })
+  const first = await identity.newToken({ user: 'vera', label: 'first', role: 'viewer', hours: 1 })
+  now += 1
+  for (let n = 0; n < 64; n++) await identity.newToken({ user: 'vera', label: `${n}`, role: 'viewer', hours: 1 })
+  t.equal(identity.tokens('vera').length, 64)
+  t.equal(identity.authenticate(first.credential), undefined, 'the oldest made place')
+  const notAfter = new Date(now + MINUTE)
+  t.equal((await identity.newToken({ user: 'olga', label: 'child', role: 'viewer', hours: 24, notAfter })).token.expiresAt, notAfter.toISOString())
+})
+
 await t.test('a user who does not exist is refused in the same words', async t => {
   const identity = openIdentity({ store: openStore(), clock })
   const [known, unknown] = await Promise.all(['vera', '__proto__'].map(name => identity.signIn(name, 'wrong', 'b').catch((failure: Error) => failure.message)))
