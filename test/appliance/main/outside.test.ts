@@ -47,7 +47,7 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   t.match(await run('trust', 'new', '--root', 'keys/ana-ruiz.key', '--release', pubs[0]!, '--out', 'bad.json'), { status: 2, stderr: /DD-TRUST-010/ }, 'a secret key is no public one')
 
   t.match(await run('bundle', 'build', 'ws', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 2, stderr: /--site/ })
-  t.match(await run('bundle', 'build', 'ws', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 0, stdout: /site-a, sequence 1 of demo: file 1/ })
+  t.match(await run('bundle', 'build', 'ws', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 0, stdout: /site-a, sequence 1 of demo: files 1/ })
   const [name] = readdirSync(join(cwd, 'out'))
   const file = `out/${name}`
   t.equal(name, 'demo-0001.v1-of-1.drydock')
