@@ -52,9 +52,12 @@ export type HypervisorView = Type.Static<typeof HypervisorView>
 export const CiView = Type.Object({ name: Text, kind: CiConnection.properties.kind, url: Text, reachable: Type.Boolean(), says: Text }, strict)
 export type CiView = Type.Static<typeof CiView>
 
+/** A plain host, a port that exists, no user: the host stands on the command line of the guests' helpers, where a comma begins an option. */
+const CiUrl = Type.String({ maxLength: 2048, pattern: '^https?://([A-Za-z0-9.-]+|\\[[0-9A-Fa-f:.]+\\])(:([0-9]{1,4}|[1-5][0-9]{4}|6[0-4][0-9]{3}|65[0-4][0-9]{2}|655[0-2][0-9]|6553[0-5]))?(/[!-~]*)?$' })
+
 /** `token`: what the CI server wants from us; it is kept in secrets/, never shown again. */
 export const NewCi = Type.Object(
-  { name: CiConnection.properties.name, kind: CiConnection.properties.kind, url: CiConnection.properties.url, token: Type.Optional(Type.String({ maxLength: 4096 })), options: Type.Optional(Type.Record(Text, Type.Unknown())) },
+  { name: CiConnection.properties.name, kind: CiConnection.properties.kind, url: CiUrl, token: Type.Optional(Type.String({ maxLength: 4096 })), options: Type.Optional(Type.Record(Text, Type.Unknown())) },
   strict,
 )
 export type NewCi = Type.Static<typeof NewCi>

@@ -226,3 +226,10 @@ await t.test('the audit log can be taken out, and that is in it', async t => {
   const lines = answer.text.trim().split('\n').map(line => JSON.parse(line) as { record?: { action: string } })
   t.equal(lines.findLast(line => line.record !== undefined)?.record?.action, 'GET /api/v1/audit/export')
 })
+
+await t.test('the address of a CI server is a plain one', async t => {
+  const token = await appliance.tokenOf('admin')
+  const add = async (url: string) => (await ask(appliance, 'POST', '/api/v1/ci', { token, body: { name: 'jenkins', kind: 'sim', url } })).status
+  for (const url of ['http://ci.example', 'https://ci.example:65535/jenkins/', 'http://[::1]:9000', 'http://127.0.0.1:1']) t.equal(await add(url), 204, url)
+  for (const url of ['nonsense', 'http://a,fork:1', 'http://a!!b:1', 'http://a"b', 'http://me:secret@ci.example', 'file:///etc/passwd', 'http://ci.example:70000', 'http://ci.example/\n']) t.equal(await add(url), 400, url)
+})
