@@ -2,8 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { existsSync, globSync, mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { setTimeout as pause } from 'node:timers/promises'
-import type { Appliance, Overrides } from '../../appliance/main/inside/start.ts'
+import type { Appliance } from '../../appliance/main/inside/start.ts'
 import { ADMIN_TOKEN, SimCiProcess } from '../appliance/ci/sim/sim-ci-process.ts'
 import { initSite, planSite, startSite, type Site } from '../appliance/main/site.ts'
 
@@ -15,13 +14,13 @@ export const PASSWORD = 'a password of one’s own'
 export type ConsoleSite = { site: Site; ci: SimCiProcess; appliance: Appliance; oneTimePassword: string; close(): Promise<void> }
 
 /** An appliance that serves the console, with an operator `ana` and an approver `paul`, a simulated hypervisor and a CI server. */
-export async function openConsoleSite(overrides: Overrides = {}): Promise<ConsoleSite> {
+export async function openConsoleSite(): Promise<ConsoleSite> {
   const folder = mkdtempSync(join(tmpdir(), 'drydock-console-'))
   const ci = new SimCiProcess(join(folder, 'ci'))
   await ci.start()
   const site = await planSite(join(folder, 'site'))
   const { admin } = await initSite(site)
-  const appliance = await startSite(site.config, { consoleFolder: CONSOLE, ...overrides })
+  const appliance = await startSite(site.config, { consoleFolder: CONSOLE })
   const { identity, connections } = appliance.services
   for (const [name, role] of [['ana', 'operator'], ['paul', 'approver']] as const) {
     const added = await identity.addUser({ name, role })
@@ -48,11 +47,6 @@ export function buildConsole(): void {
   const run = (command: string, ...words: string[]): void => void execFileSync(command, words, { cwd: checkout, stdio: ['ignore', 'ignore', 'inherit'] })
   run(process.execPath, 'ui/client/generate.ts')
   run(process.execPath, 'node_modules/vite/bin/vite.js', 'build', '--logLevel', 'warn', 'ui/app')
-}
-
-export async function until(what: string, holds: () => boolean | Promise<boolean>, milliseconds = 20_000): Promise<void> {
-  for (const end = Date.now() + milliseconds; Date.now() < end; await pause(30)) if (await holds()) return
-  throw new TypeError(`not within ${milliseconds / 1000} s: ${what}`)
 }
 
 /** What a browser loads before the first page is there, as index.html names it. */

@@ -43,7 +43,7 @@ export function Shell({ children, onSignedOut }: { children: ReactNode; onSigned
           return <NavLink key={page.to} component={Link} to={page.to} label={page.label} active={here} aria-current={here ? 'page' : undefined} onClick={() => setMenuOpen(false)} />
         })}
         <div className="version">
-          <div className="only-phone">{whoIs(session)}&nbsp; {signOut}</div>
+          <div className="only-phone"><span>{whoIs(session)}</span>{signOut}</div>
           Drydock {session.version}
         </div>
       </nav>
