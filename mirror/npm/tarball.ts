@@ -7,8 +7,8 @@ const MANIFEST_BYTES = 4 * 1024 * 1024
 /** Where a tarball may end unpacked; nothing of it is kept but package.json. */
 const UNPACKED_BYTES = 8 * 1024 ** 3
 const BLOCK = 512
-/** A PAX record that replaces the size of the next entry: npm would go by it and see other entries than we do. */
-const PAX_SIZE = /(?:^|\n)\d+ size=/
+/** A PAX record that replaces the size of the next entry. npm writes it beside a long name; another than the header's would show npm other entries than us. */
+const PAX_SIZE = /(?:^|\n)\d+ size=(\d*)/
 
 export type TarballFault = { fault: string }
 
@@ -22,6 +22,7 @@ export async function topManifests(path: string): Promise<string[] | TarballFaul
   const reader = tarReader(path)
   try {
     let longName: string | undefined
+    let paxSize: string | undefined
     for (;;) {
       const header = await reader.take(BLOCK)
       if (header === undefined || header.every(byte => byte === 0)) return manifests
@@ -31,13 +32,17 @@ export async function topManifests(path: string): Promise<string[] | TarballFaul
       const padded = Math.ceil(size / BLOCK) * BLOCK
       const name = longName ?? nameOf(header)
       const isName = type === 'x' || type === 'L'
+      if (!isName && type !== 'g') {
+        if (paxSize !== undefined && Number(paxSize) !== size) return { fault: `a size of ${paxSize} bytes that its header does not say` }
+        paxSize = undefined
+      }
       const isManifest = !isName && /^[^/]+\/package\.json$/.test(name.replace(/^(\.\/)+/, ''))
       if (!isName && name.split('/').includes('..')) return { fault: `the name ${JSON.stringify(name.slice(0, 120))}` }
       if ((isName || isManifest) && size > MANIFEST_BYTES) return { fault: `${size} bytes in ${isName ? 'a name' : 'package.json'}` }
       if (isName || isManifest) {
         const content = (await reader.take(padded))?.toString('utf8', 0, size)
         if (content === undefined) return { fault: 'a tarball that ends early' }
-        if (type === 'x' && PAX_SIZE.test(content)) return { fault: 'a size that its header does not say' }
+        if (type === 'x') paxSize = PAX_SIZE.exec(content)?.[1] ?? paxSize
         if (isManifest && (held += size) > MANIFEST_BYTES) return { fault: `more than ${MANIFEST_BYTES} bytes in package.json` }
         if (isManifest) manifests.push(content)
         longName = isName ? (type === 'L' ? content.replace(/\0+$/, '') : (/(?:^|\n)\d+ path=(.*)\n/.exec(content)?.[1] ?? longName)) : undefined

@@ -1,6 +1,9 @@
 import t from 'tap'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { createHash } from 'node:crypto'
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { create } from 'tar/create'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { npmPackage, withTarball } from '../support/content.ts'
 import { clientEnvironment, startMirror } from '../support/server.ts'
@@ -74,6 +77,19 @@ await t.test('a new version joins the packument; the old generation does not kno
   t.same(await versions('/g/1/npm/left-trim'), [['1.0.0'], { latest: '1.0.0' }])
 })
 
+/** The same item, packed as npm packs (node-tar, portable), and then changed. */
+async function packed(at: typeof mirror, item: typeof trim, files: Record<string, string>, change: (tar: Buffer) => Buffer = tar => tar) {
+  const folder = mkdtempSync(join(at.folder, 'packed-'))
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, 'package', path)), { recursive: true })
+    writeFileSync(join(folder, 'package', path), text)
+  }
+  await create({ cwd: folder, file: join(folder, 'made.tar'), portable: true }, ['package/package.json', ...Object.keys(files).filter(path => path !== 'package.json').map(path => `package/${path}`)])
+  const bytes = gzipSync(change(readFileSync(join(folder, 'made.tar'))))
+  const digest = await at.store.blobs.put(bytes)
+  return { ...item, metadata: { ...item.metadata, integrity: `sha512-${createHash('sha512').update(bytes).digest('base64')}` }, blobs: [{ ...item.blobs[0]!, digest, size: bytes.length }] }
+}
+
 await t.test('items that do not fit are refused by name', async t => {
   const good = await npmPackage(mirror, 'good', '1.0.0')
   const bad = [
@@ -105,6 +121,9 @@ await t.test('a tarball that is not the package its manifest says is refused by 
   }
   const padded = manifest('fine', '1.0.0') + ' '.repeat(1024 * 1024)
   await t.rejects(withTarball(mirror, good, Array.from({ length: 5 }, (_, n) => [`p${n}/package.json`, padded] as const)).then(item => mirror.store.catalogue.validate(item)), { message: /more than 4194304 bytes in package\.json/ })
+  const long = `lib/${'deep/'.repeat(40)}ünïcode.js`
+  await t.resolves(packed(mirror, good, { 'package.json': manifest('fine', '1.0.0'), [long]: 'x'.repeat(600) }).then(item => mirror.store.catalogue.validate(item)), 'a long name as npm itself writes it')
+  await t.rejects(packed(mirror, good, { 'package.json': manifest('fine', '1.0.0'), [long]: 'x'.repeat(600) }, tar => Buffer.from(tar.toString('latin1').replace(' size=600', ' size=512'), 'latin1')).then(item => mirror.store.catalogue.validate(item)), { message: /a size of 512 bytes/ }, 'PAX size smuggling')
   await t.resolves(withTarball(mirror, good, [['anything/package.json', manifest('fine', 'v1.0.0')], ['anything/lib/package.json', '{}']]).then(item => mirror.store.catalogue.validate(item)))
 })
 
