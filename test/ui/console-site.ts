@@ -15,13 +15,26 @@ export type ConsoleSite = { site: Site; ci: SimCiProcess; appliance: Appliance; 
 
 /** An appliance that serves the console, with an operator `ana` and an approver `paul`, a simulated hypervisor and a CI server. */
 export async function openConsoleSite(): Promise<ConsoleSite> {
-  const folder = mkdtempSync(join(tmpdir(), 'drydock-console-'))
-  const ci = new SimCiProcess(join(folder, 'ci'))
-  await ci.start()
-  const site = await planSite(join(folder, 'site'))
-  const { admin } = await initSite(site)
-  const appliance = await startSite(site.config, { consoleFolder: CONSOLE })
-  const { identity, connections } = appliance.services
+  const stack = new AsyncDisposableStack()
+  try {
+    const folder = mkdtempSync(join(tmpdir(), 'drydock-console-'))
+    stack.defer(() => rmSync(folder, { recursive: true, force: true }))
+    const ci = new SimCiProcess(join(folder, 'ci'))
+    await ci.start()
+    stack.defer(async () => await ci.kill('SIGTERM'))
+    const site = await planSite(join(folder, 'site'))
+    const { admin } = await initSite(site)
+    const appliance = await startSite(site.config, { consoleFolder: CONSOLE })
+    stack.defer(async () => await appliance.close())
+    await fill(appliance, ci)
+    return { site, ci, appliance, oneTimePassword: admin.oneTimePassword, close: async () => await stack.disposeAsync() }
+  } catch (failure) {
+    await stack.disposeAsync()
+    throw failure
+  }
+}
+
+async function fill({ services: { identity, connections } }: Appliance, ci: SimCiProcess): Promise<void> {
   for (const [name, role] of [['ana', 'operator'], ['paul', 'approver']] as const) {
     const added = await identity.addUser({ name, role })
     await identity.changePassword(name, added.oneTimePassword, PASSWORD, '')
@@ -29,14 +42,6 @@ export async function openConsoleSite(): Promise<ConsoleSite> {
   await connections.addCi({ name: 'ci', kind: 'sim', url: ci.url, token: ADMIN_TOKEN, options: { quietWindow: 60 } })
   // Slow enough that a person, or a test, sees every phase.
   await connections.addHypervisor({ name: 'sim', kind: 'sim', options: { heartbeatMilliseconds: 80, bootMilliseconds: [300, 700], verifyMilliseconds: [200, 400], createMilliseconds: [20, 60], destroyMilliseconds: [20, 60] } })
-  return {
-    site, ci, appliance, oneTimePassword: admin.oneTimePassword,
-    async close() {
-      await appliance.close()
-      await ci.kill('SIGTERM')
-      rmSync(folder, { recursive: true, force: true })
-    },
-  }
 }
 
 /** `npm test` builds it first; a test that is run by itself builds it when a source is newer. */
