@@ -1,7 +1,7 @@
 import t from 'tap'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
-import { request, type RequestOptions } from 'node:https'
+import { request } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import type { NpmAuthentication } from '../../mirror/npm/authentication.ts'
 import { startMirror } from '../mirror/support/server.ts'
@@ -22,7 +22,7 @@ const { curl, url } = mirror
 const LARGE = '200000000'
 
 /** Only the head is sent: who answers has not read, and does not wait for, a byte of the body. */
-async function announce(method: string, path: string, headers: NonNullable<RequestOptions['headers']>): Promise<number | undefined> {
+async function announce(method: string, path: string, headers: Record<string, string>): Promise<number | undefined> {
   const call = request(`${url}${path}`, { method, ca: readFileSync(mirror.caFile), agent: false, headers: { 'content-type': 'application/json', ...headers } })
   call.on('error', () => undefined)
   call.flushHeaders()
