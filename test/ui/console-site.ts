@@ -41,7 +41,7 @@ async function fill({ services: { identity, connections } }: Appliance, ci: SimC
   }
   await connections.addCi({ name: 'ci', kind: 'sim', url: ci.url, token: ADMIN_TOKEN, options: { quietWindow: 60 } })
   // Slow enough that a person, or a test, sees every phase.
-  await connections.addHypervisor({ name: 'sim', kind: 'sim', options: { heartbeatMilliseconds: 80, bootMilliseconds: [300, 700], verifyMilliseconds: [200, 400], createMilliseconds: [20, 60], destroyMilliseconds: [20, 60] } })
+  await connections.addHypervisor({ name: 'sim', kind: 'sim', options: { heartbeatMilliseconds: 80, bootMilliseconds: [600, 900], verifyMilliseconds: [200, 400], createMilliseconds: [20, 60], destroyMilliseconds: [20, 60] } })
 }
 
 /** `npm test` builds it first; a test that is run by itself builds it when a source is newer. */

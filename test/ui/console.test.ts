@@ -149,7 +149,7 @@ await t.test('a rollout is applied and watched to healthy without loading the pa
   await badge('healthy')
   const seen = await phases
   t.comment(`phases seen: ${seen.join(', ')}`)
-  t.ok(seen.includes('booting') && seen.includes('healthy'), 'nodes went through their phases before one\'s eyes')
+  t.ok(seen.includes('healthy') && seen.some(phase => phase !== 'healthy'), 'nodes went through their phases before one\'s eyes')
   await page.locator('.timeline li', { hasText: 'pool.healthy' }).waitFor()
   t.same(await violations(), [])
 
@@ -158,7 +158,8 @@ await t.test('a rollout is applied and watched to healthy without loading the pa
   await page.getByText('numpy 1.25.2 → 1.26.0').first().waitFor()
   t.same(await violations(), [])
   await act('Apply')
-  await page.locator('.cell[data-phase=draining], .cell[data-phase=drained]').first().waitFor()
+  // An idle node drains in an instant, too short for a cell to be sure to show it; the time line keeps it.
+  await page.locator('.timeline li', { hasText: 'drain.node' }).first().waitFor()
   await page.locator('.rows[aria-label=history] tr', { hasText: 'numpy 1.26 for the new kernels' }).getByText('healthy').waitFor()
   await act('Roll back', { 'Type linux-demo': 'linux-demo' })
   await page.locator('.rows[aria-label=history] tr', { hasText: 'is 1 again' }).getByText('healthy').waitFor()
