@@ -1,8 +1,9 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { constants } from 'node:fs'
-import { mkdir, open, rename, unlink, type FileHandle } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { mkdir, open, rename, stat, unlink, type FileHandle } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
 import { digestOfHash, type Digest } from './digest.ts'
+import { isErrno } from './error.ts'
 
 /**
  * The one way to write a file that must last:
@@ -77,9 +78,23 @@ export async function syncFolder(path: string): Promise<void> {
   }
 }
 
-/** Like `mkdir -p`, each new folder with this mode. */
+/**
+ * Like `mkdir -p`, each new folder with this mode. Not Node's `recursive`, which never ends where the kernel answers ENOENT for a folder
+ * whose parent is there (/proc).
+ */
 export async function ensureFolder(path: string, mode = 0o750): Promise<void> {
-  await mkdir(path, { recursive: true, mode })
+  const missing: string[] = []
+  for (let here = resolve(path); !(await isFolder(here)) && here !== dirname(here); here = dirname(here)) missing.unshift(here)
+  for (const folder of missing) {
+    await mkdir(folder, { mode }).catch(async (failure: unknown) => {
+      // Somebody else made it meanwhile.
+      if (!isErrno(failure, 'EEXIST') || !(await isFolder(folder))) throw failure
+    })
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return await stat(path).then(found => found.isDirectory(), () => false)
 }
 
 /** A write may be short (a nearly full disk); what is left is written until the kernel says why not. */
