@@ -17,7 +17,7 @@ export function register(program: Command): void {
   noun
     .command('run')
     .description('Send a bundle to the appliance, show what is in it and whether to trust it, and stop; with --yes go on as far as an approver is needed.')
-    .argument('<path>', 'the bundle (with --on-appliance: its path there, under a media root)')
+    .argument('<paths...>', 'the bundle, or volumes of one in any order (with --on-appliance: paths there, under a media root)')
     .option('--yes', 'go on after the preflight')
     .option('--on-appliance', 'the path is one of the appliance, not of this machine')
     .action(run)
@@ -95,14 +95,25 @@ export function register(program: Command): void {
   })
 }
 
-async function run(path: string, options: { yes?: boolean; onAppliance?: boolean }, command: Command): Promise<void> {
+async function run(paths: string[], options: { yes?: boolean; onAppliance?: boolean }, command: Command): Promise<void> {
   const output = outputOf(command)
   const appliance = await openAppliance()
-  const operation = options.onAppliance === true
-    ? await answerOf(appliance.client.POST('/api/v1/imports', { body: { path }, headers: { 'idempotency-key': crypto.randomUUID() } }))
-    : await uploadBundle(appliance, path, output)
-  const waiting = await followOperation(appliance, operation.id, output, one => one.state === 'waiting')
-  const record = await recordOf(appliance, operation.id)
+  let id = ''
+  let woke: string | null = null
+  for (const path of paths) {
+    const submitted = options.onAppliance === true
+      ? await answerOf(appliance.client.POST('/api/v1/imports', { body: { path }, headers: { 'idempotency-key': crypto.randomUUID() } }))
+      : await uploadBundle(appliance, path, output)
+    const { result } = await followOperation(appliance, submitted.id, output, one => one.state === 'waiting')
+    // A volume that joins its import wakes it: until it has looked around, it still says what it waited on before.
+    const joined = result as { joined?: boolean; woke?: string | null } | null
+    const leading = joined?.joined === true ? (await recordOf(appliance, submitted.id)).operation : submitted.id
+    woke = joined?.woke ?? null
+    if (id !== '' && leading !== id) throw new DrydockError('DD-CLI-001', `expected volumes of one bundle, found another bundle in ${path}`, 'import one bundle at a time; what was sent waits: drydock import list')
+    id = leading
+  }
+  const waiting = await followOperation(appliance, id, output, one => one.state === 'waiting' && one.waitingOn !== woke)
+  const record = await recordOf(appliance, id)
   output.record({ type: 'preflight', import: record })
   for (const line of preflightLines(record)) output.line(line)
   if (waiting.waitingOn !== 'proceed' || options.yes !== true) return sayWhatItWaitsFor(record, waiting.waitingOn, output)
@@ -133,7 +144,7 @@ function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, outpu
   const waits =
     waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
     : waitingOn === 'approval' ? `waits for an approver other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
-    : `parked, waits for what is missing (${record.missing.length}): bring the bundle that it stands on`
+    : `parked, waits for what is missing (${record.missing.length}): bring ${record.missing.some(text => text.startsWith('volume ')) ? 'these volumes' : 'the bundle that it stands on'}`
   output.line(waits, 'strong')
   output.record({ type: 'waiting', code: 'DD-CLI-013', on: waitingOn, import: record })
   process.exitCode = WAITING

@@ -10,9 +10,19 @@ export interface ImportLedger {
   /** Newest first. */
   list(): ImportRecord[]
   update(id: string, change: Partial<Omit<ImportRecord, 'id'>>): ImportRecord
+  /** Volumes of a set that came for an import, by number; a later one of a number takes the place of an earlier one. */
+  volumes(id: string): VolumeSource[]
+  keepVolume(id: string, volume: VolumeSource): void
+  dropVolume(id: string, volume: number): void
+  /** What was submitted as `id` belongs to another import: from now on both ids name that one. */
+  join(id: string, into: string): void
+  joined(id: string): string | undefined
   keepReceipt(id: string, signed: SignedReceipt): void
   receipt(id: string): SignedReceipt | undefined
 }
+
+/** Where one volume lies; `staged` once its payload is verified and on the disk. */
+export type VolumeSource = Submission & { volume: number; staged: boolean }
 
 /** Canonical JSON of a Receipt, and the appliance's armored signature over these bytes. */
 export type SignedReceipt = { receipt: string; signature: string }

@@ -1,50 +1,12 @@
-import type { Finding, ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
-import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
-import type { OperationContext, OperationKind, Operations } from './operation-kind.ts'
-
-export type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
-
-/** The steps over one import's staging folder; importer/stage implements them. Each may be run again after a kill. */
-export interface ImportSteps {
-  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[] }>
-  missing(id: string): Promise<string[]>
-  stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }>
-  scan(id: string, work: Work): Promise<Finding[]>
-  promote(id: string): Promise<{ generation: number }>
-  raiseMark(id: string): Promise<void>
-  receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<SignedReceipt>
-  clean(id: string): Promise<void>
-}
-
-/** What was submitted: `import` is null for a new one and the id of a failed one that is taken up again. */
-export type ImportParams = {
-  import: string | null
-  source: string
-  /** An upload of ours, to be deleted at the end; otherwise a path under the media roots, to be left alone. */
-  upload: boolean
-  fileName: string
-  /** A person has seen the preflight already. */
-  proceed: boolean
-}
-
-export type ImportDeps = {
-  steps: ImportSteps
-  ledger: ImportLedger
-  operations: Pick<Operations, 'signal' | 'get'>
-  clock: Clock
-  /** The real path of a bundle under the media roots. @throws DD-IMPORT-013 */
-  resolveMedia: (path: string) => Promise<string>
-  /** Deletes an upload and its folder. */
-  discardUpload: (source: string) => Promise<void>
-}
-
-/** The answer to what an import waits for. */
-export type Decision = { go: true } | { reject: string; by: string }
+import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
+import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
+import type { OperationContext, OperationKind } from './operation-kind.ts'
 
 export const IMPORT_KIND = 'import'
 
@@ -79,27 +41,41 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   })
   context.emit({ type: 'import.found', subject: `import:${params.fileName}`, fields: { bundle: params.fileName, by: context.actor } })
 
-  const { preflight, missing } = await context.step('verify', async () => {
+  const verdict = await context.step('verify', async () => {
     const before = deps.ledger.get(id)
     const verified = await steps.verify(id, source)
+    const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
+    const isSet = verified.preflight.volumes > 1
+    const joined = isSet && params.import === null ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
+    if (joined !== undefined) return { joined }
     const same = before?.preflight?.manifest === verified.preflight.manifest
     move(verified.missing.length > 0 ? 'parked' : 'verified', {
       preflight: verified.preflight, sequence: verified.preflight.sequence, missing: verified.missing, approvalsNeeded: verified.approvals,
       // Who agreed, agreed to these bytes.
       approvals: same ? (before?.approvals ?? []) : [],
     })
-    return { preflight: verified.preflight, missing: verified.missing }
+    if (isSet && !same) for (const other of deps.ledger.volumes(id)) deps.ledger.dropVolume(id, other.volume)
+    if (isSet && !deps.ledger.volumes(id).some(other => other.volume === volume.volume)) deps.ledger.keepVolume(id, volume)
+    return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames }
   })
+  if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
+  const { preflight, missing, names } = verdict
   const subject = `import:${preflight.sequence}`
   context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
 
   await parkedUntilComplete(deps, context, id, missing, move)
+  if (names.length > 1) await parkedUntilAllCame(deps, context, id, names, move)
   if (!params.proceed) decide(await context.waitFor<Decision>('proceed'))
 
-  await context.step('stage', async () => {
-    move('staging')
-    return await steps.stage(id, source, work(deps, context, 'stage', 'bytes'))
-  })
+  if (names.length > 1) await stageVolumes(deps, context, id, preflight, names, move)
+  else {
+    await context.step('stage', async () => {
+      move('staging')
+      const staged = await steps.stage(id, source, work(deps, context, 'stage', 'bytes'))
+      await steps.finishStaging(id)
+      return staged
+    })
+  }
 
   const blockers = await context.step('scan', async () => {
     const findings = await steps.scan(id, work(deps, context, 'scan', 'items'))
@@ -137,6 +113,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   await context.step('clean', async () => {
     await steps.clean(id)
     if (params.upload) await deps.discardUpload(params.source)
+    await discardVolumes(deps, id)
     wakeParked(deps)
     return true
   })
@@ -164,12 +141,6 @@ function wakeParked(deps: ImportDeps): void {
   }
 }
 
-/** @throws DD-IMPORT-008 when a person said no */
-function decide(decision: Decision): void {
-  if ('go' in decision) return
-  throw new DrydockError('DD-IMPORT-008', `expected approval, found it rejected by ${decision.by}: ${decision.reject}`, 'talk to who rejected it; the bundle itself is unchanged')
-}
-
 export function isApproved(record: ImportRecord | undefined): boolean {
   return record !== undefined && record.approvals.length >= record.approvalsNeeded
 }
@@ -180,12 +151,14 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   const state = endState(error, context.signal.aborted, params.upload)
   const record = deps.ledger.get(id)
   // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
-  if (record === undefined || record.state === 'imported') return
+  if (record === undefined || record.state === 'imported' || deps.ledger.joined(id) !== undefined) return
   deps.ledger.update(id, { state, error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null, updatedAt: deps.clock.now().toISOString() })
   if (state === 'refused' || state === 'rejected') {
     context.emit({ type: `import.${state}`, subject: `import:${record.sequence ?? params.fileName}`, fields: { bundle: params.fileName, code: error.code, message: error.message } })
   }
-  await deps.steps.clean(id)
+  // Volumes that were verified and staged need not be brought again for a resume.
+  if (state !== 'failed' || deps.ledger.volumes(id).length === 0) await deps.steps.clean(id)
+  if (state !== 'failed') await discardVolumes(deps, id)
   if (params.upload && state !== 'failed') await deps.discardUpload(params.source)
 }
 
@@ -196,17 +169,6 @@ function endState(error: DrydockError, cancelled: boolean, upload: boolean): Imp
   if (error.code === 'DD-IMPORT-008') return 'rejected'
   if (cancelled) return 'cancelled'
   return ERRORS[error.code].exit === 3 && (!error.retryable || (upload && error.code === CUT_SHORT)) ? 'refused' : 'failed'
-}
-
-function work(deps: ImportDeps, context: OperationContext, phase: string, unit: string): Work {
-  const began = deps.clock.now().getTime()
-  return {
-    signal: context.signal,
-    progress(done, total) {
-      const seconds = (deps.clock.now().getTime() - began) / 1000
-      context.progress({ phase, done, total, unit, etaSeconds: done === 0 || seconds < 1 ? null : Math.ceil((seconds / done) * (total - done)) })
-    },
-  }
 }
 
 export function newRecord(id: string, by: { id: string; actor: string }, params: Pick<ImportParams, 'fileName'>, clock: Clock): ImportRecord {

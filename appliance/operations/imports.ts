@@ -8,8 +8,10 @@ import { ensureFolder, openDurable } from '../core/durable-file.ts'
 import { DrydockError } from '../core/error.ts'
 import type { Operation } from '../model/operation.ts'
 import type { Imports, Request } from '../model/use-cases.ts'
-import { importOperation, isApproved, newRecord, type Decision, type ImportParams, type ImportSteps } from './import.ts'
+import { importOperation, isApproved, newRecord } from './import.ts'
+import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
+import { discardVolumes } from './import-volumes.ts'
 import type { Operations } from './operation-kind.ts'
 
 /** What an upload leaves free, so that it cannot stop the audit log or a state write. */
@@ -55,6 +57,8 @@ export function createImports(deps: ImportsDeps): Imports {
   async function giveUp(record: ImportRecord, reason: string): Promise<ImportRecord> {
     const { source, upload } = ledger.submission(record.id)
     if (upload) await discardUpload(deps.stagingDir, source)
+    await discardVolumes({ ledger, discardUpload: path => discardUpload(deps.stagingDir, path) }, record.id)
+    await deps.steps.clean(record.id)
     return ledger.update(record.id, { state: 'rejected', reason, updatedAt: deps.clock.now().toISOString() })
   }
 
@@ -98,7 +102,8 @@ export function createImports(deps: ImportsDeps): Imports {
     resume(id, request) {
       const record = find(id)
       if (record.state !== 'failed') throw wrongState(record, 'failed', 'resume')
-      return submit({ ...ledger.submission(record.id), import: record.id, proceed: record.preflight !== null }, request)
+      const { source, upload, fileName } = ledger.volumes(record.id)[0] ?? ledger.submission(record.id)
+      return submit({ source, upload, fileName, import: record.id, proceed: record.preflight !== null }, request)
     },
     receipt(id) {
       const record = find(id)

@@ -1,5 +1,5 @@
 import { DrydockError } from '../../appliance/core/error.ts'
-import { BLOCK_BYTES, END_OF_ARCHIVE, ENTRY_BYTES, padding } from '../archive/index.ts'
+import { BLOCK_BYTES, END_OF_ARCHIVE, padding } from '../archive/index.ts'
 import { encodeIndex, type Index } from '../format/index-file.ts'
 import { PIECE_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
 import type { Manifest, Volume } from '../format/manifest.ts'
@@ -7,7 +7,7 @@ import { encodeManifest } from '../format/manifest-file.ts'
 
 /** A blob larger than this travels in pieces: small volumes get small pieces, so that little of a volume stays empty. */
 export function pieceBytes(volumeBytes: number | undefined): number {
-  if (volumeBytes === undefined) return ENTRY_BYTES
+  if (volumeBytes === undefined) return PIECE_BYTES
   return Math.max(BLOCK_BYTES, Math.min(PIECE_BYTES, Math.floor(volumeBytes / 4 / BLOCK_BYTES) * BLOCK_BYTES))
 }
 

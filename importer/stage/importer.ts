@@ -1,19 +1,21 @@
 import { statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import type { Clock } from '../../appliance/core/clock.ts'
-import { digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
+import { blobsBrought } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
+import { BLOBS } from '../../bundles/format/index-line.ts'
 import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
 import type { Item } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
-import { parseManifest } from '../../bundles/format/manifest-file.ts'
+import { parseManifest, volumeName } from '../../bundles/format/manifest-file.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
-import { openVolume, unpackVolume } from '../unpack/index.ts'
+import { bytesWritten, openVolume, planOf, unpackVolume } from '../unpack/index.ts'
 import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf } from './preflight.ts'
@@ -75,15 +77,16 @@ export function createImporter(deps: ImporterDeps) {
 
   return {
     /** Reads and judges manifest, signatures and index; no payload. */
-    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[] }> {
+    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }> {
       const volume = await openVolume(source)
       try {
         const verified = await verifyNow(volume.head)
         const { parts } = await volume.indexParts(verified)
         const index = verifyIndex(verified, parts)
+        const number = await volume.number(verified, index)
         await staging(id).keepHead(volume.head, parts)
         const preflight = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes() })
-        return { preflight, approvals: verified.sequence.jump === null ? 1 : 2, missing: missingFrom(index) }
+        return { preflight, approvals: verified.sequence.jump === null ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: verified.manifest.volumes.map((_volume, k) => volumeName(verified.manifest, k + 1)) }
       } finally {
         await volume.close()
       }
@@ -94,8 +97,11 @@ export function createImporter(deps: ImporterDeps) {
       return missingFrom((await verifiedAgain(id)).index)
     },
 
-    /** One pass over the payload, read from the source that was verified. */
-    async stage(id: string, source: string, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }> {
+    /**
+     * One pass over the payload of one volume, read from the source that was verified. What other volumes of the set brought stays;
+     * after the last one `finishStaging` must follow.
+     */
+    async stage(id: string, source: string, work: Work, expected = 1): Promise<{ bytes: number; kept: number; peakKiB: number }> {
       const volume = await openVolume(source)
       try {
         const kept = await staging(id).readHead()
@@ -105,12 +111,22 @@ export function createImporter(deps: ImporterDeps) {
         const verified = await verifyNow(volume.head)
         const { parts, payloadOffset } = await volume.indexParts(verified)
         const index = verifyIndex(verified, parts)
-        await checkSpace(index)
-        await staging(id).emptyBlobs()
-        return await unpackVolume({ verified, index, media: volume.handle.fd, payloadOffset, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
+        const number = await volume.number(verified, index)
+        if (number !== expected) throw new DrydockError('DD-IMPORT-017', `expected volume ${expected} at ${source}, found volume ${number} there`, 'bring the volume that is missing: `drydock import run`')
+        const plan = planOf(index, number, deps.blobs.has)
+        await checkSpace(bytesWritten(plan))
+        if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
+        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(BLOBS.length))] : [])))
+        return await unpackVolume({ verified, index, volume: number, media: volume.handle.fd, payloadOffset, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
       } finally {
         await volume.close()
       }
+    },
+
+    /** Blobs that came in pieces, joined: each is read once more, and kept when all of it has its digest. */
+    async finishStaging(id: string): Promise<void> {
+      const { index } = await verifiedAgain(id)
+      for (const [digest, { parts }] of blobsBrought(index)) if (parts !== undefined && !deps.blobs.has(digest)) await staging(id).finishJoined(digest)
     },
 
     /** Claims computed again from the bytes, and what policy says now. */
@@ -126,9 +142,9 @@ export function createImporter(deps: ImporterDeps) {
       const folder = staging(id)
       const staged = folder.over(deps.blobs)
       // Only what the signed index brings: whatever else might lie there never gets a name in the store.
-      const brought = new Set<string>(index.entries.map(entry => entry.digest))
+      const brought = blobsBrought(index)
       await deps.blobs.adoptAll((await folder.staged()).filter(digest => brought.has(digest)).map(digest => ({ path: staged.blobPath(digest), digest })))
-      return await deps.catalogue.promote({ operation: id, items: index.items })
+      return await deps.catalogue.promote({ operation: id, items: index.items.map(withoutParts) })
     },
 
     /** Nothing at or below this sequence comes in again. */
@@ -158,8 +174,7 @@ export function createImporter(deps: ImporterDeps) {
     return { manifest: parseManifest(head.manifest), digest: digestOf(head.manifest) }
   }
 
-  async function checkSpace(index: VerifiedIndex): Promise<void> {
-    const bytes = index.entries.reduce((sum, entry) => sum + (deps.blobs.has(entry.digest) ? 0 : entry.size), 0)
+  async function checkSpace(bytes: number): Promise<void> {
     const needed = Math.ceil(bytes * OVERHEAD) + MARGIN_BYTES
     const free = await freeBytes()
     if (free >= needed) return
@@ -168,3 +183,8 @@ export function createImporter(deps: ImporterDeps) {
 }
 
 export type Importer = ReturnType<typeof createImporter>
+
+/** How a blob travelled is of no meaning once it is here. */
+function withoutParts(item: Item): Item {
+  return { ...item, blobs: item.blobs.map(({ parts: _parts, ...blob }) => blob) }
+}

@@ -1,4 +1,5 @@
 import type { Digest } from '../../appliance/core/digest.ts'
+import { blobsBrought } from '../../bundles/format/brought.ts'
 import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
 import { ITEM_KINDS, itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
@@ -28,7 +29,7 @@ export type PreflightInput = {
 export function preflightOf(input: PreflightInput): Preflight {
   const { manifest } = input.verified
   const { adds, changes, news } = compare(input.index.items, input.view)
-  const newBytes = bytesOf(input.index, digest => !input.holds(digest))
+  const { newBytes, presentBytes } = bytesOf(input.index, input.holds)
   const { bytes } = manifest.totals
   return {
     bundle: input.bundle,
@@ -47,7 +48,7 @@ export function preflightOf(input: PreflightInput): Preflight {
     adds,
     changes,
     newBytes,
-    presentBytes: bytes - newBytes,
+    presentBytes,
     findings: [...sequenceFindings(input.verified), ...findingsOf(input.index.items, input.view, input.policy, true)],
     affects: input.affects(news),
     freeBytes: input.freeBytes,
@@ -78,8 +79,10 @@ function byVersion(a: string, b: string): number {
   return collator.compare(a, b)
 }
 
-function bytesOf(index: VerifiedIndex, wanted: (digest: Digest) => boolean): number {
-  return index.entries.reduce((sum, entry) => sum + (wanted(entry.digest) ? entry.size : 0), 0)
+function bytesOf(index: VerifiedIndex, holds: (digest: Digest) => boolean): { newBytes: number; presentBytes: number } {
+  const sum = { newBytes: 0, presentBytes: 0 }
+  for (const [digest, { size }] of blobsBrought(index)) sum[holds(digest) ? 'presentBytes' : 'newBytes'] += size
+  return sum
 }
 
 function sequenceFindings(verified: VerifiedManifest): Finding[] {

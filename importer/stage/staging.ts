@@ -1,10 +1,11 @@
 import { lstatSync } from 'node:fs'
-import { mkdir, open, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestFromHex, digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestFromHex, digestOf, digestOfFile, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../../bundles/format/manifest-file.ts'
+import { joiningName } from '../unpack/index.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 
 /**
@@ -17,6 +18,10 @@ export type Staging = {
   readHead(): Promise<{ manifest: Buffer; signatures: string; parts: Buffer[] }>
   /** Empty again: a run that was cut off may have left files whose bytes never reached the disk. */
   emptyBlobs(): Promise<void>
+  /** Without what an unfinished run of one volume may have written; what other volumes brought stays. */
+  emptyOf(digests: readonly Digest[]): Promise<void>
+  /** Makes a blob that was joined from pieces a staged one, when all of it has its digest. @throws DD-BUNDLE-012 */
+  finishJoined(digest: Digest): Promise<void>
   staged(): Promise<Digest[]>
   /** The store with what is staged laid over it, for those who look into items before they are promoted. */
   over(store: BlobStore): BlobStore
@@ -48,8 +53,22 @@ export function stagingOf(folder: string): Staging {
       await rm(blobs, { recursive: true, force: true })
       await mkdir(blobs, { recursive: true, mode: 0o700 })
     },
+    async emptyOf(digests) {
+      await mkdir(blobs, { recursive: true, mode: 0o700 })
+      for (const digest of digests) await rm(pathOf(digest), { force: true })
+    },
+    async finishJoined(digest) {
+      const joining = join(blobs, joiningName(hexOf(digest)))
+      const plain = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
+      if (!plain(joining) && plain(pathOf(digest))) return
+      const found = plain(joining) ? (await digestOfFile(joining)).digest : 'no file'
+      if (found !== digest) {
+        throw new DrydockError('DD-BUNDLE-012', `expected the pieces of ${digest} to make it, found ${found}`, 'each piece is the one that was signed, but together they are another blob: the bundle was built wrong, build it again')
+      }
+      await rename(joining, pathOf(digest))
+    },
     async staged() {
-      return (await readdir(blobs, { withFileTypes: true })).filter(entry => entry.isFile()).map(entry => digestFromHex(entry.name))
+      return (await readdir(blobs, { withFileTypes: true })).filter(entry => entry.isFile() && !entry.name.includes('.')).map(entry => digestFromHex(entry.name))
     },
     over: store => overlay(store, pathOf),
     remove: () => rm(folder, { recursive: true, force: true }),

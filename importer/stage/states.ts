@@ -7,9 +7,9 @@ import type { ImportState } from '../../bundles/format/import-record.ts'
 export const TRANSITIONS = {
   found: ['verifying', 'cancelled', 'failed', 'refused'],
   verifying: ['verified', 'parked', 'refused', 'cancelled', 'failed'],
-  parked: ['verifying', 'verified', 'refused', 'rejected', 'cancelled', 'failed'],
+  parked: ['verifying', 'staging', 'verified', 'refused', 'rejected', 'cancelled', 'failed'],
   verified: ['staging', 'refused', 'rejected', 'cancelled', 'failed'],
-  staging: ['scanned', 'quarantined', 'refused', 'cancelled', 'failed'],
+  staging: ['scanned', 'parked', 'quarantined', 'refused', 'cancelled', 'failed'],
   scanned: ['awaiting-approval', 'quarantined', 'cancelled', 'failed'],
   quarantined: ['rejected', 'cancelled', 'failed'],
   'awaiting-approval': ['promoting', 'refused', 'rejected', 'cancelled', 'failed'],

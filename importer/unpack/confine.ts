@@ -20,6 +20,8 @@ export type Confined = {
   staging: string
   /** The media's open file, seen as descriptor 3. */
   media: number
+  /** The largest file that it may write, in bytes. */
+  largest?: number
   signal?: AbortSignal
   /** For the proof that the walls do not depend on Node: switches its permission model off, and adds a folder of test code. */
   test?: { withoutPermissionModel: boolean; code: string }
@@ -31,8 +33,9 @@ export type Confined = {
  * no new privileges, a seccomp filter, and limits of prlimit(1).
  */
 export function startConfined(confined: Confined): ChildProcess {
+  const largest = Math.max(confined.largest ?? 0, ENTRY_BYTES)
   const args = [
-    `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', `--fsize=${ENTRY_BYTES}:${ENTRY_BYTES}`, '--memlock=65536:65536', '--',
+    `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', `--fsize=${largest}:${largest}`, '--memlock=65536:65536', '--',
     'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--new-session', '--clearenv', '--hostname', 'unpack',
     ...nodeBinds(), ...codeBinds(confined), '--bind', confined.staging, '/staging', '--remount-ro', '/', '--chdir', '/code', '--seccomp', '4', '--',
     '/node', `--max-old-space-size=${HEAP_MIB}`, '--max-semi-space-size=4', '--no-addons', '--disable-warning=ExperimentalWarning',

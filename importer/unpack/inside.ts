@@ -5,8 +5,8 @@ import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { fileSource, readVolume, type VolumeReader } from '../../bundles/archive/reader.ts'
 
 /**
- * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, then one `<hex> <size> <keep 0|1>` a line, in
- * the order of the signed index), the media as descriptor 3, and /staging. It tells what it does as JSON lines on standard output.
+ * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, then the lines of plan.ts, `<name> <size> <keep 0|1> [<hex>@<offset> …]`,
+ * in the order of the signed index), the media as descriptor 3, and /staging. It tells what it does as JSON lines on standard output.
  * It imports as little as it can: what is not here cannot be turned against us.
  */
 const MEDIA = 3
@@ -20,7 +20,10 @@ const FLUSH_BYTES = 64 * 1024 * 1024
 const REPORT_MS = 250
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-type Planned = { hex: string; size: number; keep: boolean }
+type Target = { hex: string; offset: number }
+type Planned = { name: string; hex: string; size: number; keep: boolean; targets: Target[] }
+/** Blobs that are open at one time while one piece of them is written. */
+const OPEN_TARGETS = 16
 
 let done = 0
 let kept = 0
@@ -38,9 +41,9 @@ try {
 
 async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<void> {
   for (const line of lines) {
-    const [hex = '', size = '', keep = ''] = line.split(' ')
+    const [name = '', size = '', keep = '', ...targets] = line.split(' ')
     const before = done
-    await take(volume, { hex, size: Number(size), keep: keep === '1' })
+    await take(volume, { name, hex: name.slice(name.indexOf('/') + 1), size: Number(size), keep: keep === '1', targets: targets.map(target => ({ hex: target.slice(0, 64), offset: Number(target.slice(65)) })) })
     advance(before + Number(size) - done)
   }
   const extra = await volume.entry()
@@ -48,18 +51,18 @@ async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<vo
 }
 
 async function take(volume: VolumeReader, planned: Planned): Promise<void> {
-  const name = `blobs/${planned.hex}`
+  const { name } = planned
   const entry = await volume.entry()
   if (entry?.name !== name || entry.size !== planned.size) {
     throw wrongEntry(`${name} (${planned.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
   }
   const path = `/staging/${planned.hex}`
-  const hex = !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
+  const hex = planned.targets.length > 0 ? await writePiece(volume, planned.targets) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
   if (hex !== planned.hex) {
     if (planned.keep) unlinkSync(path)
     throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
   }
-  if (planned.keep) kept += planned.size
+  kept += planned.size * (planned.keep ? 1 : planned.targets.length)
 }
 
 /** What the store holds already is not written again, but still checked: a damaged medium is reported, never "successful". */
@@ -107,8 +110,50 @@ async function writeLarge(volume: VolumeReader, path: string, hex: string): Prom
   return hash.digest('hex')
 }
 
-async function writeAll(file: FileHandle, chunk: Buffer): Promise<void> {
-  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
+/**
+ * A piece goes to its place in each blob that has it, before it is known to be the right one: the blob is kept only when all of it was
+ * read again by the parent and has its own digest. Other volumes may have written other pieces, so the file may be there.
+ */
+async function writePiece(volume: VolumeReader, targets: readonly Target[]): Promise<string> {
+  const hash = createHash('sha256')
+  const files = new Map<string, FileHandle>()
+  let at = 0
+  let unflushed = 0
+  try {
+    for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
+      const writing = writeTargets(files, targets, chunk, at)
+      writing.catch(() => undefined)
+      hash.update(chunk)
+      await writing
+      at += chunk.length
+      advance(chunk.length)
+      unflushed += chunk.length
+      if (unflushed >= FLUSH_BYTES) {
+        report({ done, kept, flush: `${targets[0]!.hex}.joining` })
+        unflushed = 0
+      }
+    }
+  } finally {
+    for (const file of files.values()) await file.close()
+  }
+  return hash.digest('hex')
+}
+
+async function writeTargets(files: Map<string, FileHandle>, targets: readonly Target[], chunk: Buffer, at: number): Promise<void> {
+  for (const { hex, offset } of targets) {
+    const known = files.get(hex)
+    const file = known ?? (await open(`/staging/${hex}.joining`, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600))
+    if (known === undefined && files.size < OPEN_TARGETS) files.set(hex, file)
+    try {
+      await writeAll(file, chunk, offset + at)
+    } finally {
+      if (!files.has(hex)) await file.close()
+    }
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Buffer, position: number | null = null): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at, position === null ? null : position + at)).bytesWritten
 }
 
 function mediaFrom(offset: number): ReturnType<typeof fileSource> {

@@ -1,8 +1,8 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { fileSource, readHead, readIndexParts, readVolume, type VolumeHead } from '../../bundles/archive/index.ts'
-import type { VerifiedManifest } from '../../bundles/format/verified.ts'
+import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, type VolumeHead } from '../../bundles/archive/index.ts'
+import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 
 /** A volume that was opened once. Everything of one import is read through this one descriptor, front to back. */
 export type OpenVolume = {
@@ -10,6 +10,8 @@ export type OpenVolume = {
   readonly head: VolumeHead
   /** The compressed index; only after the manifest was verified. The payload begins where it ends. */
   indexParts(verified: VerifiedManifest): Promise<{ parts: Buffer[]; payloadOffset: number }>
+  /** Which volume of its set this is, from 1; after `indexParts`. @throws DD-BUNDLE-007 */
+  number(verified: VerifiedManifest, index: VerifiedIndex): Promise<number>
   close(): Promise<void>
 }
 
@@ -29,6 +31,7 @@ export async function openVolume(path: string): Promise<OpenVolume> {
         const parts = await readIndexParts(volume, verified.manifest.index)
         return { parts, payloadOffset: volume.position() }
       },
+      number: (verified, index) => readVolumeNumber(volume, verified.manifest, index.entries),
       close: () => handle.close(),
     }
   } catch (failure) {

@@ -5,17 +5,21 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import Type from 'typebox'
-import { hexOf, type Digest } from '../../appliance/core/digest.ts'
+import type { Digest } from '../../appliance/core/digest.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
 import { runProgram } from '../../appliance/core/run-program.ts'
+import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import { startConfined } from './confine.ts'
+import { planLine, planOf } from './plan.ts'
 
 export type UnpackInput = {
   verified: VerifiedManifest
   index: VerifiedIndex
+  /** Which volume of its set the media is. */
+  volume: number
   /** The media's open file, and the byte at which the payload begins. */
   media: number
   payloadOffset: number
@@ -36,7 +40,8 @@ export type Unpacked = { bytes: number; kept: number; peakKiB: number }
  * @throws DD-BUNDLE-003, 005…008 for what is wrong with the volume, DD-IMPORT-011 when the confined process died, DD-CORE-002 on a full disk
  */
 export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
-  const child = startConfined({ program: 'importer/unpack/inside.ts', staging: input.staging, media: input.media, ...(input.signal === undefined ? {} : { signal: input.signal }) })
+  const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), 0)
+  const child = startConfined({ program: 'importer/unpack/inside.ts', largest, staging: input.staging, media: input.media, ...(input.signal === undefined ? {} : { signal: input.signal }) })
   const ended = endOf(child)
   const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)])
   await runProgram('sync', { args: ['-f', input.staging], package: 'coreutils' })
@@ -50,7 +55,7 @@ const Report = Type.Object({
   finished: Type.Optional(Type.Literal(true)),
   peakKiB: Type.Optional(Type.Integer({ minimum: 0 })),
   /** Push what is written of this blob to the disk. */
-  flush: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+  flush: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}([.]joining)?$' })),
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String({ maxLength: 2000 }), hint: Type.String({ maxLength: 2000 }) })),
   /** For the log only. */
   cause: Type.Optional(Type.String({ maxLength: 500 })),
@@ -62,7 +67,7 @@ async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: Unpac
   let flushing: Promise<void> | undefined
   for await (const line of createInterface({ input: child.stdout! })) {
     last = checkShape(Report, JSON.parse(line), 'the report of the confined process')
-    if (last.done !== undefined) input.progress?.(last.done, input.verified.manifest.totals.bytes)
+    if (last.done !== undefined) input.progress?.(last.done, input.verified.manifest.volumes[input.volume - 1]!.payloadSize)
     if (last.flush !== undefined && flushing === undefined) {
       flushing = flush(join(input.staging, last.flush)).finally(() => {
         flushing = undefined
@@ -112,8 +117,8 @@ async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
   stdin.on('error', () => undefined)
   stdin.write(`${JSON.stringify({ offset: input.payloadOffset })}\n`)
   let lines = ''
-  for (const entry of input.index.entries) {
-    lines += `${hexOf(entry.digest)} ${entry.size} ${input.holds(entry.digest) ? '0' : '1'}\n`
+  for (const planned of planOf(input.index, input.volume, input.holds)) {
+    lines += planLine(planned)
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return
     if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), once(child, 'close')])

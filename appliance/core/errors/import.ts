@@ -17,4 +17,5 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-015': { exit: 1, http: 500, retryable: false, story: 'The anti-rollback marks are missing or damaged. Going on without them would allow old bundles to come in again.' },
   'DD-IMPORT-016': { exit: 1, http: 500, retryable: false, story: 'The kernel or the processor is one for which no sandbox is known; bundles are never unpacked without it.' },
   'DD-IMPORT-017': { exit: 1, http: 500, retryable: true, story: 'The source was replaced or changed while it was imported: its first bytes are no longer the ones that were verified.' },
+  'DD-IMPORT-018': { exit: 3, http: 409, retryable: false, story: 'A volume came a second time: the import of its bundle has it already. Volumes are told by their signed manifest and first entry, not by their names.' },
 } as const satisfies Record<string, ErrorEntry>

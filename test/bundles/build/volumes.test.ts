@@ -65,6 +65,7 @@ await t.test('what is too large travels in pieces, and the same piece only once'
   t.ok(entries.every(({ name, size }) => name.startsWith(BLOBS) || (name.startsWith(PIECES) && size <= pieceBytes(SIZE))))
   const contents = new Map(volumes.flatMap(({ file }) => split(readFileSync(file)).slice(2 + manifest.index.length)).map(({ body }) => [hexOf(digestOf(body)), body]))
   t.equal(digestOf(Buffer.concat(blob('large').parts!.map(({ entry }) => contents.get(entry.slice(PIECES.length))!))), digestOf(large))
+  t.equal(pieceBytes(undefined), PIECE_BYTES)
   t.equal(pieceBytes(MEDIA_BYTES.dvd), PIECE_BYTES)
 })
 

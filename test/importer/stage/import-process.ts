@@ -35,9 +35,11 @@ if (mode === '--upload') {
     process.stdout.write(`${JSON.stringify({ operation: 'refused', state: 'none', error: asDrydockError(failure) })}\n`)
     process.exit(0)
   })
-} else site.imports.submitPath(bundle, request)
+} else for (const [k, path] of bundle.split(',').entries()) site.imports.submitPath(path, { ...request, idempotencyKey: `the one request ${k}` })
 for (;;) {
-  const [record] = site.imports.list()
+  // Volumes that join their import are gone from the list once they have.
+  for (const { id } of site.operations.list()) if (id !== site.imports.list().at(-1)!.operation) await site.operations.settled(id)
+  const record = site.imports.list().at(-1)
   const operation = await site.operations.settled(record!.operation)
   const { state } = site.imports.get(record!.id)
   if (state === 'verified') await site.imports.proceed(record!.id, 'olga')

@@ -1,0 +1,63 @@
+import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
+import type { Clock } from '../core/clock.ts'
+import { DrydockError } from '../core/error.ts'
+import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
+import type { OperationContext, Operations } from './operation-kind.ts'
+
+export type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
+
+/** The steps over one import's staging folder; importer/stage implements them. Each may be run again after a kill. */
+export interface ImportSteps {
+  /** `volume` is which one of `volumeNames` the source is, from 1. */
+  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }>
+  missing(id: string): Promise<string[]>
+  stage(id: string, source: string, work: Work, volume?: number): Promise<{ bytes: number; kept: number; peakKiB: number }>
+  finishStaging(id: string): Promise<void>
+  scan(id: string, work: Work): Promise<Finding[]>
+  promote(id: string): Promise<{ generation: number }>
+  raiseMark(id: string): Promise<void>
+  receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<SignedReceipt>
+  clean(id: string): Promise<void>
+}
+
+/** What was submitted: `import` is null for a new one and the id of a failed one that is taken up again. */
+export type ImportParams = {
+  import: string | null
+  source: string
+  /** An upload of ours, to be deleted at the end; otherwise a path under the media roots, to be left alone. */
+  upload: boolean
+  fileName: string
+  /** A person has seen the preflight already. */
+  proceed: boolean
+}
+
+export type ImportDeps = {
+  steps: ImportSteps
+  ledger: ImportLedger
+  operations: Pick<Operations, 'signal' | 'get'>
+  clock: Clock
+  /** The real path of a bundle under the media roots. @throws DD-IMPORT-013 */
+  resolveMedia: (path: string) => Promise<string>
+  /** Deletes an upload and its folder. */
+  discardUpload: (source: string) => Promise<void>
+}
+
+/** The answer to what an import waits for. */
+export type Decision = { go: true } | { reject: string; by: string }
+
+/** @throws DD-IMPORT-008 when a person said no */
+export function decide(decision: Decision): void {
+  if ('go' in decision) return
+  throw new DrydockError('DD-IMPORT-008', `expected approval, found it rejected by ${decision.by}: ${decision.reject}`, 'talk to who rejected it; the bundle itself is unchanged')
+}
+
+export function work(deps: ImportDeps, context: OperationContext, phase: string, unit: string): Work {
+  const began = deps.clock.now().getTime()
+  return {
+    signal: context.signal,
+    progress(done, total) {
+      const seconds = (deps.clock.now().getTime() - began) / 1000
+      context.progress({ phase, done, total, unit, etaSeconds: done === 0 || seconds < 1 ? null : Math.ceil((seconds / done) * (total - done)) })
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import { asDrydockError, DrydockError } from '../core/error.ts'
+import type { ErrorCode } from '../core/errors/table.ts'
+import { decide, work, type Decision, type ImportDeps } from './import-steps.ts'
+import type { VolumeSource } from './import-ledger.ts'
+import type { OperationContext } from './operation-kind.ts'
+
+/** Names what an import with missing volumes waits on; a volume that arrives answers it. */
+const WAITS = /^(volumes|again)-\d+$/
+
+/** States in which the volumes of an import are not all on the disk yet, or are and nobody has decided. */
+const LIVE: readonly ImportState[] = ['verified', 'parked', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting']
+
+/** What says that one volume is bad or gone, and nothing about the others: another copy of it mends that. */
+const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-IMPORT-013', 'DD-IMPORT-017']
+
+type Joined = { into: string; woke: string | null }
+type Move = (state: ImportState, change?: Partial<ImportRecord>) => ImportRecord
+
+/**
+ * Gives a volume to the import of its bundle that waits for it. What makes two volumes of one bundle is the digest of the signed manifest,
+ * never a name: a volume of another bundle by the same name is an import of its own.
+ * @returns the import that it joined and the wait that this ended, or undefined when this is the first volume of its bundle
+ * @throws DD-IMPORT-018 when that import has this volume already
+ */
+export async function joinVolume(deps: ImportDeps, id: string, manifest: string, volume: VolumeSource): Promise<Joined | undefined> {
+  const into = deps.ledger.joined(id) ?? deps.ledger.list().find(record => record.id !== id && record.preflight?.manifest === manifest && LIVE.includes(record.state))?.id
+  if (into === undefined) return undefined
+  const known = deps.ledger.volumes(into).find(other => other.volume === volume.volume)
+  if (known !== undefined && known.source !== volume.source) {
+    throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, 'bring those that are missing: drydock import show')
+  }
+  if (known === undefined) deps.ledger.keepVolume(into, volume)
+  deps.ledger.join(id, into)
+  await deps.steps.clean(id)
+  const { operation } = deps.ledger.get(into)!
+  const waitingOn = deps.operations.get(operation)?.waitingOn
+  if (waitingOn === null || waitingOn === undefined || !WAITS.test(waitingOn)) return { into, woke: null }
+  deps.operations.signal(operation, waitingOn, { go: true })
+  return { into, woke: waitingOn }
+}
+
+/** `volume 2 of 3 (demo-0001.v2-of-3.drydock)`, for each that did not come; what was wrong with one that did is said. */
+function missingVolumes(deps: ImportDeps, id: string, names: readonly string[], faults: ReadonlyMap<number, string> = new Map()): string[] {
+  const here = new Set(deps.ledger.volumes(id).map(({ volume }) => volume))
+  return names.flatMap((name, k) => (here.has(k + 1) ? [] : [`volume ${k + 1} of ${names.length} (${name})${faults.has(k + 1) ? `: ${faults.get(k + 1)}` : ''}`]))
+}
+
+/** Parks until every volume has come; the payload of none is read before. */
+export async function parkedUntilAllCame(deps: ImportDeps, context: OperationContext, id: string, names: readonly string[], move: Move): Promise<void> {
+  for (let round = 1; ; round++) {
+    const missing = await context.step(`came-${round}`, async () => {
+      const absent = missingVolumes(deps, id, names)
+      move(absent.length > 0 ? 'parked' : 'verified', { missing: absent })
+      return absent
+    })
+    if (missing.length === 0) return
+    decide(await context.waitFor<Decision>(`volumes-${round}`))
+  }
+}
+
+/** Stages volume after volume. One that turns out bad is given up and waited for again; the others stay. */
+export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, names: readonly string[], move: Move): Promise<void> {
+  for (let round = 1; ; round++) {
+    const missing = await context.step(`volumes-staged-${round}`, async () => {
+      move('staging', { missing: [] })
+      const faults = new Map<number, string>()
+      let done = 0
+      for (const source of deps.ledger.volumes(id)) {
+        context.signal.throwIfAborted()
+        const began = done
+        const told = work(deps, context, 'stage', 'bytes')
+        const bytes = source.staged ? 0 : await stageOne(deps, id, source, { ...told, progress: now => told.progress(Math.min(began + now, preflight.size), preflight.size) }, faults)
+        done += bytes
+      }
+      const absent = missingVolumes(deps, id, names, faults)
+      if (absent.length > 0) move('parked', { missing: absent })
+      else await deps.steps.finishStaging(id)
+      return absent
+    })
+    if (missing.length === 0) return
+    decide(await context.waitFor<Decision>(`again-${round}`))
+  }
+}
+
+async function stageOne(deps: ImportDeps, id: string, source: VolumeSource, told: ReturnType<typeof work>, faults: Map<number, string>): Promise<number> {
+  try {
+    const { bytes } = await deps.steps.stage(id, source.source, told, source.volume)
+    deps.ledger.keepVolume(id, { ...source, staged: true })
+    return bytes
+  } catch (failure) {
+    const error = asDrydockError(failure)
+    if (!OF_ONE_VOLUME.includes(error.code)) throw failure
+    faults.set(source.volume, `what came was not good: ${error.message}`)
+    deps.ledger.dropVolume(id, source.volume)
+    if (source.upload) await deps.discardUpload(source.source)
+    return 0
+  }
+}
+
+/** Uploads of the set that are no longer needed. */
+export async function discardVolumes(deps: Pick<ImportDeps, 'ledger' | 'discardUpload'>, id: string): Promise<void> {
+  for (const { source, upload } of deps.ledger.volumes(id)) if (upload) await deps.discardUpload(source)
+}
