@@ -56,7 +56,8 @@ await t.test('init makes an appliance that starts, whose secrets are not in its 
 
 await t.test('first trust needs a person: wrong digest, wrong fingerprints or nothing said is refused, and nothing is made', async t => {
   const site = await newSite(t)
-  const wrong: object[] = [{ sha256: '0'.repeat(64) }, { fingerprints: [site.people[0]?.key.fingerprint] }, {}, { file: join(site.folder, 'none.json'), sha256: sha256Of(site) }]
+  const wrong: object[] = [{ sha256: '0'.repeat(64) }, { fingerprints: [site.people[0]?.key.fingerprint] }, {}]
+  await t.rejects(initWith(site, { file: join(site.folder, 'none.json'), sha256: sha256Of(site) }), { code: 'DD-CLI-002' })
   for (const trust of wrong) await t.rejects(initWith(site, trust), { code: 'DD-STATE-019' })
   t.notOk(existsSync(site.config.dataDir))
   t.notOk(existsSync(site.config.marksDir))
