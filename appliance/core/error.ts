@@ -38,6 +38,10 @@ export function asDrydockError(failure: unknown): DrydockError {
   if (errno === 'EIO') {
     return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
   }
+  if (errno === 'EACCES' || errno === 'EPERM') {
+    const path = failure instanceof Error && 'path' in failure ? ` to ${String(failure.path)}` : ''
+    return new DrydockError('DD-CORE-011', `expected access${path}, found it denied`, 'run it as the user that owns the folder, or let that user enter it and every folder above it', { cause: failure })
+  }
   return new DrydockError('DD-CORE-001', 'expected this step to succeed, found an internal fault', 'look at the appliance log around this time, which names the cause, and report it with that', { cause: failure })
 }
 

@@ -3,11 +3,11 @@
  * Ends with the console running until Ctrl-C (or at once with --exit), which leaves no process behind.
  */
 import { mkdirSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { spawnSync } from 'node:child_process'
 import { ensureApplianceUser } from '../support/appliance-user.ts'
-import { enterReadableCheckout } from '../support/readable-checkout.ts'
+import { enterReadableCheckout, everyParentIsOpen } from '../support/readable-checkout.ts'
 import { ensureSystemPackages } from '../support/system-packages.ts'
 import { openShow } from './show.ts'
 import { ADMIN, keysTrustAndAppliance, PASSWORD } from './steps/1-appliance.ts'
@@ -45,6 +45,10 @@ const STEPS: readonly [string, (world: World) => Promise<void>][] = [
 ]
 
 const dir = resolve(values.data ?? DEFAULT_DIR)
+if (!everyParentIsOpen(dirname(dir))) {
+  process.stderr.write(`expected a folder that the appliance's own user can reach, found ${dir} below one that is closed to others\ndo: name another folder with --data\n`)
+  process.exit(2)
+}
 clearEarlier(dir)
 const show = openShow(values.json)
 const world = openWorld(dir, user, show)

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:https'
 import { createServer, type AddressInfo } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -155,6 +155,8 @@ async function endChild(child: ChildProcess): Promise<void> {
 /** Makes the folders; those of the appliance belong to its user. */
 export function makeFolders(world: World): void {
   for (const folder of [world.dir, world.keys, world.workspace, world.media, world.people, world.scratch, world.ciFolder]) mkdirSync(folder, { recursive: true, mode: 0o755 })
+  // --data may name a folder that is closed to others; the appliance's user must get through it.
+  chmodSync(world.dir, 0o755)
   for (const folder of [world.data, world.marks]) {
     mkdirSync(folder, { recursive: true, mode: 0o700 })
     if (process.getuid?.() === 0) chownSync(folder, world.user.uid, world.user.gid)

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { mkdirSync, statSync } from 'node:fs'
+import { existsSync, mkdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 
 const ELSEWHERE = '/run/drydock-checkout'
@@ -20,9 +20,10 @@ export function enterReadableCheckout(checkout: string, script: string): void {
   process.exit(again.status ?? 1)
 }
 
-function everyParentIsOpen(path: string): boolean {
+/** Whether everybody may enter this folder, if it is there, and all above it. */
+export function everyParentIsOpen(path: string): boolean {
   for (let here = path; ; here = dirname(here)) {
-    if ((statSync(here).mode & OTHERS_MAY_ENTER) === 0) return false
+    if (existsSync(here) && (statSync(here).mode & OTHERS_MAY_ENTER) === 0) return false
     if (here === '/') return true
   }
 }

@@ -11,4 +11,5 @@ export const CORE_ERRORS = {
   'DD-CORE-008': { exit: 1, http: 500, retryable: false, story: 'A program that Drydock needs is not installed. The message names the program and the Debian package.' },
   'DD-CORE-009': { exit: 2, http: 400, retryable: false, story: 'A document does not have the shape of its schema: the message names the field.' },
   'DD-CORE-010': { exit: 1, http: 413, retryable: false, story: 'Something is larger than its named limit: the message shows measured and allowed.' },
+  'DD-CORE-011': { exit: 1, http: 500, retryable: false, story: 'The kernel denied access to a file or folder: the user that runs Drydock may not read or write there.' },
 } as const satisfies Record<string, ErrorEntry>
