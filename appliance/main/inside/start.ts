@@ -26,6 +26,7 @@ import { openStepRecords } from '../../state/step-records.ts'
 import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
 import { resolveMedia } from '../../../importer/media/media.ts'
+import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
 import { createImporter } from '../../../importer/stage/index.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
@@ -117,6 +118,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   })
   const importer = createImporter({
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
+    affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
   })
   const imports = createImports({
     operations, ledger: importLedger(database), clock, stagingDir: paths.staging,

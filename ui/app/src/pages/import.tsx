@@ -31,7 +31,11 @@ export function ImportPage(): ReactNode {
       <FaultBox fault={data.error} />
       {data.reason === null ? null : <Alert color="red" title="Rejected">{plain(data.reason)}</Alert>}
       {data.missing.length === 0 ? null : (
-        <Alert color="yellow" title={`Missing here: ${data.missing.length}`}>Bring the bundle that this one stands on; it goes on by itself then. {data.missing.slice(0, 5).map(plain).join(', ')}{data.missing.length > 5 ? ' …' : ''}</Alert>
+        <Alert color="yellow" title={`Missing here: ${data.missing.length}`}>
+          {data.missing.every(one => one.startsWith('volume ')) ? 'Bring these volumes, in any order' : 'Bring what this bundle stands on'}; it goes on by itself then.
+          <ul>{data.missing.slice(0, 40).map(one => <li key={one}>{plain(one)}</li>)}</ul>
+          {data.missing.length > 40 ? `and ${data.missing.length - 40} more` : ''}
+        </Alert>
       )}
       {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} />}
       {data.preflight === null || ['refused', 'rejected', 'cancelled', 'quarantined', 'failed'].includes(data.state) ? null : <Approval record={data} />}
