@@ -3,15 +3,16 @@ import { writeDurably } from '../core/durable-file.ts'
 import { answerOf, openAppliance } from './appliance.ts'
 import { outputOf } from './output.ts'
 import { at, listOptions, printList } from './table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 export function register(program: Command): void {
   const noun = program.command('audit').description('Who did what, and what was refused: a chain that cannot be changed unnoticed.')
   listOptions(noun.command('list').description('The newest records, oldest first.'))
-    .option('--after <seq>', 'those behind this number')
-    .option('--limit <n>', 'at most so many', '50')
-    .action(async (options: { after?: string; limit: string }, command: Command) => {
+    .option('--after <seq>', 'those behind this number', wholeNumber)
+    .option('--limit <n>', 'at most so many', wholeNumber, 50)
+    .action(async (options: { after?: number; limit: number }, command: Command) => {
       const { client } = await openAppliance()
-      const query = { limit: Number(options.limit), ...(options.after === undefined ? {} : { after: Number(options.after) }) }
+      const query = { limit: options.limit, ...(options.after === undefined ? {} : { after: options.after }) }
       printList(command, await answerOf(client.GET('/api/v1/audit', { params: { query } })), {
         seq: row => row.seq,
         at: row => at(row.at),

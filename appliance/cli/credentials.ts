@@ -41,6 +41,7 @@ export async function currentAppliance(): Promise<Known> {
   if (known === undefined) {
     throw new DrydockError('DD-CLI-007', `expected a login${wanted === null ? '' : ` to ${wanted}`} in ${credentialsFile()}, found none`, 'sign in first: drydock login https://HOST:8443 --ca-sha256 …')
   }
+  if (known.token === '') throw new DrydockError('DD-CLI-007', `expected a login to ${known.url}, found that ${known.user} has signed out`, `sign in again: drydock login ${known.url} --user ${known.user}`)
   if (Date.parse(known.expiresAt) <= Date.now()) throw new DrydockError('DD-CLI-007', `expected a token that is still good, found one that expired at ${known.expiresAt}`, `sign in again: drydock login ${known.url} --user ${known.user}`)
   return known
 }

@@ -47,6 +47,6 @@ async function find({ client }: Appliance, text: string): Promise<Schema<'ImageM
   if (hex.length === 64) return await answerOf(client.GET('/api/v1/images/{hex}', { params: { path: { hex } } }))
   const found = (await answerOf(client.GET('/api/v1/images'))).filter(image => image.digest.startsWith(`sha256:${hex}`))
   const [image] = found
-  if (image === undefined || found.length > 1) throw new DrydockError('DD-CLI-012', `expected one image that begins with ${hex}, found ${found.length}`, 'drydock image list shows them')
+  if (image === undefined || found.length > 1) throw new DrydockError('DD-CLI-012', `expected one image that begins with ${hex}, found ${found.length === 0 ? 'none' : found.length}`, 'drydock image list shows them')
   return image
 }

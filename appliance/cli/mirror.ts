@@ -3,6 +3,7 @@ import { answerOf, openAppliance } from './appliance.ts'
 import { countsText } from './counts.ts'
 import { byteText } from './output.ts'
 import { at, listOptions, printList, short } from './table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 export function register(program: Command): void {
   const generations = program.command('generation').description('Generations of the mirrors: every import makes one, and none ever changes.')
@@ -17,10 +18,10 @@ export function register(program: Command): void {
   })
   const mirror = program.command('mirror').description('What the mirrors hold.')
   listOptions(mirror.command('search').description('Search the served generation: every word must be part of name, version or kind.').argument('[words...]', 'like: numpy 1.26'))
-    .option('--limit <n>', 'at most this many', '100')
-    .action(async (words: string[], options: { limit: string }, command: Command) => {
+    .option('--limit <n>', 'at most this many', wholeNumber, 100)
+    .action(async (words: string[], options: { limit: number }, command: Command) => {
       const { client } = await openAppliance()
-      printList(command, await answerOf(client.GET('/api/v1/mirrors/search', { params: { query: { q: words.join(' '), limit: Number(options.limit) } } })), {
+      printList(command, await answerOf(client.GET('/api/v1/mirrors/search', { params: { query: { q: words.join(' '), limit: options.limit } } })), {
         kind: row => row.kind,
         name: row => row.name,
         version: row => row.version,

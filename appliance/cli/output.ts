@@ -1,7 +1,7 @@
 import type { Writable } from 'node:stream'
 import type { Command } from 'commander'
 import { byteText } from '../core/byte-text.ts'
-import { asDrydockError } from '../core/error.ts'
+import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
 import { printable } from '../core/printable.ts'
 import type { Progress } from '../model/operation.ts'
@@ -97,7 +97,7 @@ export function processOutput(json: boolean): Output {
  * The text of a cause is not shown; DRYDOCK_DEBUG=1 adds it for those who work on Drydock.
  */
 export function printFailure(failure: unknown, json: boolean, stderr: Writable = process.stderr): number {
-  const error = asDrydockError(failure)
+  const error = notOpened(failure) ?? asDrydockError(failure)
   const { exit } = ERRORS[error.code]
   if (json) stderr.write(`${JSON.stringify({ type: 'error', ...error.toJSON(), exit })}\n`)
   else {
@@ -107,6 +107,20 @@ export function printFailure(failure: unknown, json: boolean, stderr: Writable =
   }
   if ((process.env['DRYDOCK_DEBUG'] ?? '') !== '' && error.cause instanceof Error) stderr.write(`cause: ${error.cause.stack}\n`)
   return exit
+}
+
+const UNOPENED: Partial<Record<string, string>> = {
+  ENOENT: 'no such file or folder', EACCES: 'that you may not', EPERM: 'that you may not', ENOTDIR: 'a file where a folder must be', EISDIR: 'a folder', EROFS: 'a read-only disk', ELOOP: 'a loop of links',
+}
+
+/** What the durable writer would have renamed: people know the folder only. */
+const TEMPORARY = /\/\.[0-9a-f]{24}\.tmp$/
+
+/** What a command names, or needs, and cannot be opened: most verbs work on files that people name. */
+function notOpened(failure: unknown): DrydockError | undefined {
+  if (failure instanceof DrydockError || !(failure instanceof Error) || !('code' in failure) || !('path' in failure)) return undefined
+  const found = UNOPENED[String(failure.code)]
+  return found === undefined ? undefined : new DrydockError('DD-CLI-015', `expected to open ${String(failure.path).replace(TEMPORARY, '')}, found ${found}`, 'correct the path, or the rights on it, and run the command again', { cause: failure })
 }
 
 const FAILED_AS = { 0: 'failed', 1: 'failed', 2: 'refused', 3: 'refused', 4: 'waiting', 5: 'failed' } as const

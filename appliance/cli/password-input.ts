@@ -11,7 +11,7 @@ export async function passwordFrom(source: { file: string | undefined; variable:
   const given = process.env[source.variable] ?? ''
   if (given !== '') return given
   if (!process.stdin.isTTY) {
-    throw new DrydockError('DD-CLI-008', `expected a ${source.prompt.replace(/ \(.*$/, '')}, found no terminal to ask at`, `name a file that holds it (--…-file), or set ${source.variable}`)
+    throw new DrydockError('DD-CLI-008', `expected the ${source.prompt.replace(/ \(.*$/, '')}, found no terminal to ask at`, `name a file that holds it with ${source.variable === 'DRYDOCK_PASSWORD' ? '--password-file' : '--new-password-file'}, or set ${source.variable}`)
   }
   return await askHidden(source.prompt)
 }

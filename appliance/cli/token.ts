@@ -3,6 +3,7 @@ import type { Schema } from '../../ui/client/client.ts'
 import { answerOf, openAppliance } from './appliance.ts'
 import { outputOf } from './output.ts'
 import { at, listOptions, printList } from './table.ts'
+import { wholeNumber } from './whole-number.ts'
 
 export function register(program: Command): void {
   const noun = program.command('token').description('Tokens for programs, in your own name: Authorization: Bearer …')
@@ -11,11 +12,11 @@ export function register(program: Command): void {
     .description('Make one. It is shown once.')
     .argument('<label>', 'what it is for')
     .option('--role <role>', 'the most it may do; at most your own role')
-    .option('--hours <n>', 'how long it is good', '24')
-    .action(async (label: string, options: { role?: string; hours: string }, command: Command) => {
+    .option('--hours <n>', 'how long it is good', wholeNumber, 24)
+    .action(async (label: string, options: { role?: string; hours: number }, command: Command) => {
       const output = outputOf(command)
       const { client } = await openAppliance()
-      const body = { label, hours: Number(options.hours), ...(options.role === undefined ? {} : { role: options.role as Schema<'TokenView'>['role'] }) }
+      const body = { label, hours: options.hours, ...(options.role === undefined ? {} : { role: options.role as Schema<'TokenView'>['role'] }) }
       const { token, credential } = await answerOf(client.POST('/api/v1/tokens', { body }))
       output.line(credential)
       output.record({ ...token, credential })

@@ -1,4 +1,4 @@
-import type { Command } from 'commander'
+import { Option, type Command } from 'commander'
 import { outputOf, type Output } from '../cli/output.ts'
 import { wallClock } from '../core/clock.ts'
 import { loadConfig, type ConfigFile } from './inside/config.ts'
@@ -17,7 +17,7 @@ export function register(program: Command): void {
     .option('--admin <name>', 'name of the first admin', 'admin')
   places(init).action(runInit)
 
-  const up = program.command('up').description('Runs the appliance until it is told to stop (SIGTERM, Ctrl-C). VMs go on meanwhile.').option('--log-level <level>', 'debug, info, warn or error', 'info')
+  const up = program.command('up').description('Runs the appliance until it is told to stop (SIGTERM, Ctrl-C). VMs go on meanwhile.').addOption(new Option('--log-level <level>', 'how much it says').choices(['debug', 'info', 'warn', 'error']).default('info'))
   places(up).action(runUp)
 
   places(program.command('doctor').description('Checks the machine, the configuration and the data folder, and says what to do. Changes nothing.')).action(runDoctor)

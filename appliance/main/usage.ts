@@ -32,7 +32,7 @@ export function usageError(failure: CommanderError, command: Command, rest: read
     case 'commander.excessArguments':
       return new DrydockError('DD-CLI-001', `expected ${usageOf(command)}, found more words than that`, look)
     case 'commander.invalidArgument': {
-      const [, option = '', found = '', wanted = ''] = /'(?:-\w, )?([^' ]+)[^']*' argument '([^']*)' is invalid\. (?:expected )?(.*)$/s.exec(failure.message) ?? []
+      const [, option = '', found = '', wanted = ''] = /'(?:-\w, )?([^' ]+)[^']*' argument '([^']*)' is invalid\. (?:expected )?(.*)$/s.exec(failure.message.replace(/Allowed choices are (.*)\.$/s, 'one of $1')) ?? []
       return new DrydockError('DD-CLI-001', `expected ${wanted} behind ${option}, found ${JSON.stringify(found)}`, look)
     }
     case 'commander.optionMissingArgument':

@@ -23,6 +23,7 @@ export async function openBundle(file: string, judge?: (head: VolumeHead) => Pro
     throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found ${found}`, 'check the path; bundles are named NAME-SEQUENCE.v1-of-1.drydock', { cause })
   })
   try {
+    if ((await handle.stat()).isDirectory()) throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found a folder`, 'name the file in it: NAME-SEQUENCE.v1-of-1.drydock')
     const volume = readVolume(fileSource(handle))
     const head = await readHead(volume)
     await judge?.(head)

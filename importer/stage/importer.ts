@@ -1,5 +1,6 @@
 import { statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
+import { byteText } from '../../appliance/core/byte-text.ts'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
@@ -178,7 +179,7 @@ export function createImporter(deps: ImporterDeps) {
     const needed = Math.ceil(bytes * OVERHEAD) + MARGIN_BYTES
     const free = await freeBytes()
     if (free >= needed) return
-    throw new DrydockError('DD-IMPORT-012', `expected ${needed} bytes free for ${bytes} new ones, found ${free}`, 'free space on the data volume, then `drydock import resume`')
+    throw new DrydockError('DD-IMPORT-012', `expected ${byteText(needed)} free for ${byteText(bytes)} of new bytes, found ${byteText(free)}`, 'free space on the data volume, then `drydock import resume`')
   }
 }
 

@@ -78,6 +78,7 @@ await t.test('what people ask wrongly is answered in two lines, and what they me
       [['pool', 'status', 'a', '--wtach'], /found "--wtach"/, /--watch/],
       [['pool', 'list', '--sort', 'siez'], /expected a column/, /name/],
       [['bundle', 'build', 'x'], /--out/, /--help/],
+      [['audit', 'list', '--limit', 'many'], /expected a whole number behind --limit, found "many"/, /--help/],
       [['user', 'add', 'x'], /--role/, /--help/],
     ]
     for (const [args, says, next] of wrong) {
@@ -85,6 +86,7 @@ await t.test('what people ask wrongly is answered in two lines, and what they me
       await isRefused(t, site, 'olga', args, code, says)
       t.match((await site.drydock('olga', args)).err, next, args.join(' '))
     }
+    await isRefused(t, site, 'olga', ['receipt', 'export', '1', join(site.folder, 'no/folder')], 'DD-CLI-015', /expected to open .+no\/folder, found no such file or folder/)
     await isRefused(t, site, 'olga', ['explain', 'DD-TRUST-999'], 'DD-CLI-003', /DD-TRUST-999/)
     await isRefused(t, site, 'olga', ['import', 'show', '999'], 'DD-IMPORT-002', /expected an import/)
     await isRefused(t, site, 'olga', ['import', 'show', '../../etc'], 'DD-CORE-009', /to be a sequence or an id, found/)

@@ -30,12 +30,12 @@ await t.test('a full disk stops an import and nothing else: it is audited, and c
 
   leave(100)
   let before = site.fingerprint()
-  await refusal(t, more => site.drydock('olga', ['import', 'run', bundle, '--yes', ...more]), 'DD-IMPORT-012', /expected .+ to stay free during the upload, found/)
+  await refusal(t, more => site.drydock('olga', ['import', 'run', bundle, '--yes', ...more]), 'DD-IMPORT-012', /expected 128 MiB to stay free during the upload, found \d+ MiB/)
   t.same(site.fingerprint(), before, 'an upload that does not fit leaves nothing')
 
   leave(40)
   before = site.fingerprint()
-  await refusal(t, more => site.drydock('olga', ['import', 'run', bundle, '--on-appliance', '--yes', ...more]), 'DD-IMPORT-012', /expected .+ free for .+ new ones, found/, { output: /needs {6}about/ })
+  await refusal(t, more => site.drydock('olga', ['import', 'run', bundle, '--on-appliance', '--yes', ...more]), 'DD-IMPORT-012', /expected 64 MiB free for 4 B of new bytes, found \d+ MiB/, { output: /needs {6}about/ })
   t.same(site.fingerprint(), before, 'neither does a bundle on a medium')
 
   leave(0)

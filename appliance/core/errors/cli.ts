@@ -15,4 +15,5 @@ export const CLI_ERRORS = {
   'DD-CLI-012': { exit: 1, http: 404, retryable: false, story: 'There is no node or image of this name. What was removed is no longer listed; its history stays in the event log.' },
   'DD-CLI-013': { exit: 4, http: 409, retryable: false, story: 'The import has stopped and waits for a person: to go on after the preflight, or to approve. Nothing of it is served yet.' },
   'DD-CLI-014': { exit: 1, http: 409, retryable: false, story: 'A long action ended without being done: it was cancelled, or another one took its place.' },
+  'DD-CLI-015': { exit: 1, http: 500, retryable: false, story: 'A file or folder that the command names or needs cannot be opened; the message says which, and why.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -24,7 +24,7 @@ function onDisk(folder: string, mebibytes: number, bundle: string, ...more: stri
 await t.test('without room an import ends as failed, says how much is missing, and can be resumed', async t => {
   const folder = t.testdir()
   const { file } = await bundleOf({ folder, signers: [ana.signer, jon.signer], files: { large: Buffer.alloc(30 * MIB, 'x') } })
-  t.match(onDisk(folder, 60, file), { operation: 'failed', state: 'failed', error: { code: 'DD-IMPORT-012', message: /expected \d+ bytes free for 31457280 new ones, found \d+/ } })
+  t.match(onDisk(folder, 60, file), { operation: 'failed', state: 'failed', error: { code: 'DD-IMPORT-012', message: /expected \d+ MiB free for 30 MiB of new bytes, found \d+ MiB/ } })
   t.match(onDisk(folder, 300, file), { operation: 'succeeded', state: 'imported' })
 })
 
