@@ -17,3 +17,4 @@ normalise /mnt/root
 rmdir /mnt/root/mnt/repo
 python_folders /mnt/root >/mnt/tmp/folders
 compile_python /mnt/root </mnt/tmp/folders
+one_time /mnt/root

@@ -32,7 +32,8 @@ python_folders() {
 }
 
 # compile_python ROOT <FOLDERS: byte code by the Python of ROOT. Unchecked hashes, because all file times become one; a process of its own for
-# each folder, because what else a process has compiled shows in the bytes (references to shared constants).
+# each folder, because what else a process has compiled shows in the bytes (references to shared constants). -B: else the compiler's own imports leave
+# byte code with file times, which it then takes for up to date.
 compile_python() {
   python=
   for candidate in "$1"/usr/bin/python3.[0-9]*; do
@@ -40,5 +41,11 @@ compile_python() {
   done
   [ "$python" ] || return 0
   # 123: a module does not compile (test data of lib2to3 is Python 2); it stays as it is.
-  xargs -r -P "$(nproc)" -n 1 chroot "$1" "$python" -I -S -m compileall -q -q -l --invalidation-mode unchecked-hash || [ $? = 123 ]
+  xargs -r -P "$(nproc)" -n 1 chroot "$1" "$python" -I -S -B -m compileall -f -q -q -l --invalidation-mode unchecked-hash || [ $? = 123 ]
+}
+
+# Every file gets the one time already here, as it will have in the image: what is installed on top may look at times, and must see the same ones
+# whether this folder was just made or unpacked from a kept layer.
+one_time() {
+  find "$1" -xdev -print0 | xargs -0 -r touch -h -d "@$SOURCE_DATE_EPOCH"
 }

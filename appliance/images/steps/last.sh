@@ -19,6 +19,8 @@ ln -s /proc/self/fd /mnt/root/dev/fd
 mkdir /mnt/root/mnt/repo /mnt/root/mnt/home /mnt/root/mnt/tmp
 mount -c --bind repo-roles /mnt/root/mnt/repo
 
+# Python that maintainer scripts run leaves no byte code; what it needs is in the layers.
+export PYTHONDONTWRITEBYTECODE=1
 inside() { chroot /mnt/root "$@"; }
 if [ "$#" -gt 0 ]; then
   # The files are there already, from the layers; dpkg registers them, unpacks what is below /etc (conffiles) and runs the scripts. Byte code too
@@ -56,6 +58,7 @@ for mounted in mnt/repo mnt tmp run proc; do umount "/mnt/root/$mounted"; done
 umount -R /mnt/root/dev
 umount /mnt/root
 normalise "$folder"
+find "$folder" -xdev -name __pycache__ -prune -exec rm -rf {} +
 if [ "${quiet:-}" ]; then
   for file in $quiet; do rm -f "$folder/$file"; done
 fi

@@ -5,3 +5,4 @@ set -eu
 mkdir -p "$2"
 rdsquashfs --quiet --chmod --chown --set-xattr --unpack-root "$2" --unpack-path / "$1"
 chmod 755 "$2"
+one_time "$2"
