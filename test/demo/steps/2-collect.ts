@@ -12,4 +12,6 @@ export async function collectContent(world: World): Promise<void> {
   } finally {
     await registry.stop()
   }
+  // Other tests bake from this workspace as the appliance's user.
+  await world.program('chmod', ['-R', 'a+rX', world.workspace], { quiet: true })
 }
