@@ -1,5 +1,5 @@
 import { open } from 'node:fs/promises'
-import { request } from 'node:https'
+import { Agent, request } from 'node:https'
 import { basename } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Schema } from '../../ui/client/client.ts'
@@ -14,11 +14,13 @@ const TELL_EVERY_MS = 200
 export async function uploadBundle(appliance: Appliance, path: string, output: Output): Promise<Schema<'Operation'>> {
   const file = await openBundle(path)
   const stop = new AbortController()
+  // Kept alive, so that a server that refuses early reads on and throws away: one that closed would reset the connection and its answer with it.
+  const agent = new Agent({ keepAlive: true })
   try {
     const { size } = await file.stat()
     const { promise: answered, resolve, reject } = Promise.withResolvers<Schema<'Operation'>>()
     const call = request(`${appliance.url}/api/v1/imports`, {
-      method: 'POST', ca: appliance.ca, agent: false, signal: stop.signal,
+      method: 'POST', ca: appliance.ca, agent, signal: stop.signal,
       headers: {
         authorization: `Bearer ${appliance.token}`, 'content-type': 'application/octet-stream', 'content-length': size,
         'x-file-name': encodeURIComponent(basename(path)), 'idempotency-key': crypto.randomUUID(),
@@ -44,6 +46,7 @@ export async function uploadBundle(appliance: Appliance, path: string, output: O
     output.done()
     // A refusal ends the sending too.
     stop.abort()
+    agent.destroy()
     await file.close()
   }
 }
