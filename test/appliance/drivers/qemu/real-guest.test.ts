@@ -24,7 +24,7 @@ import { ADMIN_TOKEN, SimCiProcess } from '../../ci/sim/sim-ci-process.ts'
 import { processesWith } from './processes.ts'
 
 /** A data folder with baked images, as the demo leaves it; the runner sets it. */
-const imagesDir = join(process.env['DRYDOCK_TEST_CONTENT'] ?? '/nonexistent', 'images')
+const imagesDir = join(process.env['DRYDOCK_TEST_CONTENT'] ?? '/nonexistent', 'data/images')
 const hex = existsSync(imagesDir) ? readdirSync(imagesDir).find(name => /^[0-9a-f]{64}$/.test(name)) : undefined
 const never = new AbortController().signal
 
