@@ -17,7 +17,7 @@ import { ensureSystemPackages } from './system-packages.ts'
 
 const CONCURRENCY = 2
 const FILE_TIMEOUT_MS = 8 * 60_000
-const KEPT_LINES = 60
+const KEPT_LINES = 160
 
 type Tally = { passed: number; failed: number; skipped: number }
 type Running = { name: string; since: number }
