@@ -43,7 +43,10 @@ export const Item = Type.Object(
     /** A purl (https://github.com/package-url/purl-spec), never the address it was fetched from. */
     source: Type.String({ maxLength: 2048 }),
     upstream: Type.Optional(Type.Object({ digest: Type.Optional(Type.String()), signedBy: Type.Optional(Type.String()) }, { additionalProperties: false })),
+    /** SPDX expressions that upstream declared in a field meant for them. */
     licences: Type.Optional(Type.Array(Type.String({ maxLength: 512 }))),
+    /** What upstream wrote about its licence in other words (`BSD`, a trove classifier, `SEE LICENSE IN …`): a claim that nobody has read into SPDX. */
+    licenceClaims: Type.Optional(Type.Array(Type.String({ maxLength: 512 }))),
   },
   { additionalProperties: false },
 )
