@@ -20,6 +20,28 @@ export const Finding = Type.Object(
 )
 export type Finding = Type.Static<typeof Finding>
 
+/** Virus definitions that came in a bundle; `ageDays` when they were used, by trusted time. */
+export const Definitions = Type.Object({ version: Type.String(), built: Type.String(), ageDays: Type.Integer() }, strict)
+export type Definitions = Type.Static<typeof Definitions>
+
+/** A scanner that can be run here. `definitions` only of one that gets them by bundle; null when none came yet. */
+export const ScannerState = Type.Object({ name: Type.String(), version: Type.String(), definitions: Type.Optional(Type.Union([Definitions, Type.Null()])) }, strict)
+export type ScannerState = Type.Static<typeof ScannerState>
+
+/** What one scanner did with the staged blobs of an import; `findings` counts those that stand in the preflight. */
+export const Scan = Type.Object(
+  {
+    scanner: Type.String(),
+    version: Type.String(),
+    definitions: Type.Optional(Type.Union([Definitions, Type.Null()])),
+    files: Type.Integer(),
+    seconds: Type.Number(),
+    findings: Type.Integer(),
+  },
+  strict,
+)
+export type Scan = Type.Static<typeof Scan>
+
 /** What the operator sees before any payload is stored. Sizes in bytes. */
 export const Preflight = Type.Object(
   {
@@ -41,6 +63,8 @@ export const Preflight = Type.Object(
     newBytes: Type.Integer(),
     presentBytes: Type.Integer(),
     findings: Type.Array(Finding),
+    /** Which scanners will look at it; not there when the appliance has none. */
+    scanners: Type.Optional(Type.Array(ScannerState)),
     affects: Type.Array(Type.String()),
     freeBytes: Type.Integer(),
     seconds: Type.Number(),
@@ -63,6 +87,10 @@ export const ImportRecord = Type.Object(
     approvals: Type.Array(Type.Object({ user: Type.String(), at: Type.String() }, strict)),
     approvalsNeeded: Type.Integer(),
     missing: Type.Array(Type.String()),
+    /** What scanners did; not there before the scan, empty when the appliance has none. */
+    scans: Type.Optional(Type.Array(Scan)),
+    /** Of a failed import whose bytes were uploaded: until then `import resume` finds them, afterwards it counts as rejected. */
+    uploadKeptUntil: Type.Optional(Type.Union([Type.String(), Type.Null()])),
     generation: Type.Union([Type.Integer(), Type.Null()]),
     receipt: Type.Union([Type.String(), Type.Null()]),
     error: Type.Union([Type.Object({ code: Type.String(), message: Type.String(), hint: Type.String(), retryable: Type.Boolean(), at: Type.Optional(Type.String()) }, strict), Type.Null()]),

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 /** Debian packages that the product or its tests run, and what for. Only what is missing is installed. */
 const PACKAGES = {
   bubblewrap: 'confines the process that unpacks',
+  clamav: 'the virus scanner',
   chromium: 'the browser test',
   cpio: 'reads an initrd back in a test',
   'cryptsetup-bin': 'veritysetup: hash trees of layers',
