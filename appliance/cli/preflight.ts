@@ -29,11 +29,19 @@ type Finding = NonNullable<ImportRecord['preflight']>['findings'][number]
 /** What stops or warns first, each in its own words; then notes, those of one kind together with their number. */
 function findingsText(findings: readonly Finding[]): string[] {
   const grave = (['blocker', 'warning'] as const).flatMap(severity => findings.filter(finding => finding.severity === severity).map(finding => `${severity}: ${finding.text}${claimText(finding)}`))
-  const notes = Map.groupBy(findings.filter(finding => finding.severity === 'note'), finding => `${finding.code.replaceAll('-', ' ')}\0${claimText(finding)}`)
+  const [named, summed] = [findings.filter(({ severity, item }) => severity === 'note' && item !== ''), findings.filter(({ severity, item }) => severity === 'note' && item === '')]
+  const notes = Map.groupBy(named, finding => `${finding.code.replaceAll('-', ' ')}\0${claimText(finding)}`)
   return [...grave, ...[...notes].map(([key, same]) => {
     const [label = '', claim = ''] = key.split('\0')
-    return `${same.length} ${label}${same.length === 1 ? '' : 's'}: ${same.map(finding => itemText(finding.item)).join(', ')}${claim}`
-  })]
+    return `${same.length} ${label}${same.length === 1 ? '' : 's'}: ${someOf(same.map(finding => itemText(finding.item)))}${claim}`
+  }), ...summed.map(({ text }) => text)]
+}
+
+/** A line that can be read; all of them stand in the console and with --json. */
+const NAMED = 8
+
+function someOf(names: readonly string[]): string {
+  return names.length <= NAMED ? names.join(', ') : `${names.slice(0, NAMED).join(', ')} and ${names.length - NAMED} more`
 }
 
 const claimText = ({ claimed }: Finding) => (claimed ? ' (claimed by the sender, checked again before approval)' : '')

@@ -1,10 +1,13 @@
 import type { Finding } from '../../bundles/format/import-record.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
+import { bindingEntry, hasKnownLicence, licenceText } from '../../bundles/format/licence.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
 
 export type FindingPolicy = {
   /** Names that belong to this site; a bundle that brings one of them would shadow it. A trailing `*` stands for anything. */
   internalNames: readonly string[]
+  /** What may not come in, and what is worth a second look; see `bindingEntry`. */
+  licences: { readonly refuse: readonly string[]; readonly warn: readonly string[] }
   /** Whether the catalogue can hold both: a release that only gets another file is not a conflict. */
   canStandBeside: (before: Item, after: Item) => boolean
 }
@@ -14,7 +17,7 @@ export type FindingPolicy = {
  * @param claimed true before the bytes are here: then install scripts are only what the sender says
  */
 export function findingsOf(items: readonly Item[], view: CatalogueView, policy: FindingPolicy, claimed: boolean): Finding[] {
-  return items.flatMap(item => [...otherBytes(item, view, policy), ...installScripts(item, claimed), ...shadows(item, policy)])
+  return [...items.flatMap(item => [...otherBytes(item, view, policy), ...installScripts(item, claimed), ...shadows(item, policy), ...licence(item, policy)]), ...unknownLicences(items)]
 }
 
 function otherBytes(item: Item, view: CatalogueView, policy: FindingPolicy): Finding[] {
@@ -37,6 +40,29 @@ function shadows(item: Item, policy: FindingPolicy): Finding[] {
   const hit = policy.internalNames.find(name => (name.endsWith('*') ? item.name.startsWith(name.slice(0, -1)) : item.name === name))
   if (hit === undefined) return []
   return [{ severity: 'blocker', code: 'shadows-internal-name', item: itemKey(item), text: `${item.name} has a name that belongs to this site (${hit})`, claimed: false }]
+}
+
+/** What upstream states and the signers vouch for; no step of ours could read a licence better, so it is no claim that is computed again. */
+function licence(item: Item, policy: FindingPolicy): Finding[] {
+  const refused = bindingEntry(item, policy.licences.refuse)
+  const entry = refused ?? bindingEntry(item, policy.licences.warn)
+  if (entry === undefined) return []
+  const text = `${item.name} ${item.version} is under ${licenceText(item)}, which this site ${refused === undefined ? 'wants to know of' : 'does not take'} (${entry})`
+  return [{ severity: refused === undefined ? 'warning' : 'blocker', code: refused === undefined ? 'licence-warned' : 'licence-refused', item: itemKey(item), text, claimed: false }]
+}
+
+/** So many are named one by one; a bundle of 10⁶ packages must not make a preflight of 10⁶ lines. */
+const NAMED_UNKNOWN = 100
+
+function unknownLicences(items: readonly Item[]): Finding[] {
+  const unknown = items.filter(item => !hasKnownLicence(item))
+  const findings = unknown.slice(0, NAMED_UNKNOWN).map((item): Finding => {
+    const stated = licenceText(item)
+    return { severity: 'note', code: 'unknown-licence', item: itemKey(item), text: `${item.name} ${item.version} ${stated === '' ? 'states no licence' : `states a licence that SPDX does not know: ${stated}`}`, claimed: false }
+  })
+  const more = unknown.length - findings.length
+  if (more > 0) findings.push({ severity: 'note', code: 'unknown-licence', item: '', text: `${more} more items state no licence that SPDX knows`, claimed: false })
+  return findings
 }
 
 function sameBlobs(a: Item, b: Item): boolean {

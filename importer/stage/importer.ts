@@ -45,6 +45,7 @@ export type ImporterDeps = {
   /** The appliance's own key, for receipts. */
   signer: Signer
   internalNames?: readonly string[]
+  licences?: FindingPolicy['licences']
   affects?: (items: readonly Item[]) => string[]
 }
 
@@ -56,7 +57,7 @@ type Work = { signal: AbortSignal; progress: (done: number, total: number) => vo
  */
 export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
-  const policy: FindingPolicy = { internalNames: deps.internalNames ?? [], canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
+  const policy: FindingPolicy = { internalNames: deps.internalNames ?? [], licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
     return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), wrongClock: deps.clock.wrongClock(), site: deps.site, marks: deps.marks })

@@ -43,7 +43,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: readonly string[] }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: readonly string[]; licences?: { refuse: string[]; warn: string[] } }
 
 let requests = 0
 
@@ -64,7 +64,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const appliance = options.appliance ?? (await person('appliance'))
   const steps = createImporter({
     stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
-    clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? [],
+    clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? [], ...(options.licences === undefined ? {} : { licences: options.licences }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   operations.start()

@@ -4,11 +4,23 @@ import { join, relative, resolve } from 'node:path'
 import Type from 'typebox'
 import { parse, YAMLParseError } from 'yaml'
 import { checkShape } from '../../../bundles/format/check.ts'
+import { isLicenceEntry } from '../../../bundles/format/licence.ts'
 import { DrydockError } from '../../core/error.ts'
 import { readPlainFile } from '../../state/data-folder.ts'
 
 const strict = { additionalProperties: false } as const
 const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-9]{1,5}$', description: 'HOST:PORT' })
+
+const LicenceEntries = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 256 })
+
+/** What this site wants to know of, or not to have, in bundles. */
+const SitePolicy = Type.Object(
+  {
+    /** SPDX ids (`AGPL-3.0-only`), `AGPL-*`, or `text:…` for what is no SPDX. `refuse` quarantines the import, `warn` says so in the preflight. */
+    licences: Type.Optional(Type.Object({ refuse: Type.Optional(LicenceEntries), warn: Type.Optional(LicenceEntries) }, strict)),
+  },
+  strict,
+)
 
 /** `drydock.yaml`: facts of the machine only. Everything that people decide while it runs is desired state. */
 export const ConfigFile = Type.Object(
@@ -26,6 +38,8 @@ export const ConfigFile = Type.Object(
     agentListen: Type.Optional(Listen),
     /** Folders below which `import run PATH` may name a file of this machine. */
     mediaRoots: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })),
+    /** Only in the file: neither flags nor variables of the environment change policy. */
+    policy: Type.Optional(SitePolicy),
   },
   strict,
 )
@@ -43,6 +57,7 @@ export type Config = {
   listen: Address
   agentListen: Address
   mediaRoots: string[]
+  policy: { licences: { refuse: string[]; warn: string[] } }
 }
 
 /** Where a folder says how it was initialised; `init` writes it. */
@@ -56,7 +71,7 @@ const MACHINE_FILE = '/etc/drydock/drydock.yaml'
 const VARIABLES = {
   dataDir: 'DRYDOCK_DATA', marksDir: 'DRYDOCK_MARKS', siteId: 'DRYDOCK_SITE', publicUrl: 'DRYDOCK_PUBLIC_URL', names: 'DRYDOCK_NAMES', listen: 'DRYDOCK_LISTEN',
   agentListen: 'DRYDOCK_AGENT_LISTEN', mediaRoots: 'DRYDOCK_MEDIA_ROOTS',
-} as const satisfies Record<keyof ConfigFile, string>
+} as const satisfies Record<Exclude<keyof ConfigFile, 'policy'>, string>
 
 /**
  * Flags > environment (`DRYDOCK_*`) > file (`--config`, else the data folder's own, else the machine's).
@@ -115,7 +130,15 @@ function complete(file: ConfigFile): Config {
     listen,
     agentListen: address(file.agentListen ?? `${file.listen?.replace(/:[0-9]+$/, '') ?? '0.0.0.0'}:8444`, 'agentListen'),
     mediaRoots: (file.mediaRoots ?? []).map(root => resolve(root)),
+    policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') } },
   }
+}
+
+/** @throws DD-STATE-017: an entry that matches nothing would let through what it was meant to stop */
+function licences(entries: string[] | undefined, list: string): string[] {
+  const odd = entries?.find(entry => !isLicenceEntry(entry))
+  if (odd === undefined) return entries ?? []
+  throw new DrydockError('DD-STATE-017', `expected ids of the SPDX licence list under policy.licences.${list}, found ${JSON.stringify(odd)}`, 'write them as SPDX does (AGPL-3.0-only), with * at the end for a family (AGPL-*), or as text:… for words that are no SPDX id')
 }
 
 function address(text: string, field: string): Address {
