@@ -1,4 +1,5 @@
 import Type from 'typebox'
+import { CONTROL_KINDS, RecallEffect, TrustChange } from './control.ts'
 
 /**
  *   found → verifying → refused | parked | verified → staging → scanned → awaiting-approval → promoting → imported
@@ -66,6 +67,10 @@ export const Preflight = Type.Object(
     /** Which scanners will look at it; not there when the appliance has none. */
     scanners: Type.Optional(Type.Array(ScannerState)),
     affects: Type.Array(Type.String()),
+    /** A bundle that brings no content: what it changes stands in `trust` or `recall`. */
+    control: Type.Optional(Type.Enum(CONTROL_KINDS)),
+    trust: Type.Optional(TrustChange),
+    recall: Type.Optional(RecallEffect),
     freeBytes: Type.Integer(),
     seconds: Type.Number(),
   },

@@ -23,6 +23,8 @@ export const Trust = Type.Object(
           publicKey: Type.String({ maxLength: 262144 }),
           /** For people: `Ana Ruiz`. */
           name: Type.String({ minLength: 1, maxLength: 128 }),
+          /** In no role any more; a signature by it is fatal, however many others have signed. */
+          revoked: Type.Optional(Type.Literal(true)),
         },
         { additionalProperties: false },
       ),

@@ -17,4 +17,5 @@ export const IMAGE_ERRORS = {
   'DD-IMAGE-014': { exit: 1, http: 409, retryable: false, story: 'A lock was made for another version of the baker or the agent and cannot be baked to the same bytes by this one. Apply the pool again.' },
   'DD-IMAGE-015': { exit: 1, http: 422, retryable: false, story: 'An image has so many layers that their root hashes do not fit on the kernel command line.' },
   'DD-IMAGE-016': { exit: 1, http: 422, retryable: false, story: 'A role names a file that the generation does not hold. A bundle must bring it.' },
+  'DD-IMAGE-017': { exit: 3, http: 409, retryable: false, story: 'The lock of an image names something that was withdrawn by a recall. Images that were baked before stay as they are; no new one is made with it.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -18,4 +18,8 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-016': { exit: 1, http: 500, retryable: false, story: 'The kernel or the processor is one for which no sandbox is known; bundles are never unpacked without it.' },
   'DD-IMPORT-017': { exit: 1, http: 500, retryable: true, story: 'The source was replaced or changed while it was imported: its first bytes are no longer the ones that were verified.' },
   'DD-IMPORT-018': { exit: 3, http: 409, retryable: false, story: 'A volume came a second time: the import of its bundle has it already. Volumes are told by their signed manifest and first entry, not by their names.' },
+  'DD-IMPORT-019': { exit: 3, http: 409, retryable: false, story: 'Something in the bundle was withdrawn by a recall, perhaps while it waited for approval. What is recalled never comes in again, until the recall is lifted.' },
+  'DD-IMPORT-020': { exit: 3, http: 422, retryable: false, story: 'Trust and recalls travel alone, each in a bundle and a stream of its own. This bundle mixes them with something else, or is one of content that uses their stream.' },
+  'DD-IMPORT-021': { exit: 2, http: 422, retryable: false, story: 'A recall that says nothing: it must name digests or items, or the recall that it lifts, and the id must be known when it lifts.' },
+  'DD-IMPORT-022': { exit: 1, http: 404, retryable: false, story: 'There is no recall of this id on this appliance.' },
 } as const satisfies Record<string, ErrorEntry>

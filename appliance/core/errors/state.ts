@@ -20,4 +20,6 @@ export const STATE_ERRORS = {
   'DD-STATE-017': { exit: 2, http: 500, retryable: false, story: 'The configuration (drydock.yaml, DRYDOCK_* or flags) has a value that cannot be used. The message names it.' },
   'DD-STATE-018': { exit: 1, http: 500, retryable: true, story: 'The port is taken by another program, or may not be used by this user.' },
   'DD-STATE-019': { exit: 3, http: 403, retryable: false, story: 'First trust must be confirmed by a person: the digest of trust.json or the fingerprints typed in do not match the file.' },
+  'DD-STATE-020': { exit: 3, http: 403, retryable: false, story: 'A decision that needs two people was to be confirmed by the one who asked for it. Another admin must confirm.' },
+  'DD-STATE-021': { exit: 1, http: 404, retryable: false, story: 'There is no decision of this id that waits for a second person: it was made, withdrawn, has run out after an hour, or the appliance was started again since.' },
 } as const satisfies Record<string, ErrorEntry>
