@@ -8,11 +8,12 @@ import { DrydockError } from '../../appliance/core/error.ts'
 const DENIED = {
   x64: {
     audit: 0xc000003e, clone: 56, clone3: 435,
-    calls: [
-      41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 53, 288, 299, 307, // socket … socketpair, accept4, recvmmsg, sendmmsg
-      57, 58, // fork, vfork
+    sockets: [41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 53, 288, 299, 307], // socket … socketpair, accept4, recvmmsg, sendmmsg
+    forks: [57, 58], // fork, vfork
+    links: [86, 88, 265, 266], // link, symlink, linkat, symlinkat
+    always: [
       101, 310, 311, 434, 438, // ptrace, process_vm_readv, process_vm_writev, pidfd_open, pidfd_getfd
-      86, 88, 133, 259, 265, 266, // link, symlink, mknod, mknodat, linkat, symlinkat
+      133, 259, // mknod, mknodat
       155, 161, 165, 166, 272, 308, 428, 429, 430, 431, 432, 442, // pivot_root, chroot, mount, umount2, unshare, setns, open_tree … fspick, mount_setattr
       175, 313, 246, 320, // init_module, finit_module, kexec_load, kexec_file_load
       248, 249, 250, 298, 303, 304, 321, 323, 425, 426, 427, // add_key, request_key, keyctl, perf_event_open, *_handle_at, bpf, userfaultfd, io_uring_*
@@ -20,10 +21,12 @@ const DENIED = {
   },
   arm64: {
     audit: 0xc00000b7, clone: 220, clone3: 435,
-    calls: [
-      198, 199, 200, 201, 202, 203, 206, 207, 210, 211, 212, 242, 243, 269,
+    sockets: [198, 199, 200, 201, 202, 203, 206, 207, 210, 211, 212, 242, 243, 269],
+    forks: [],
+    links: [36, 37],
+    always: [
       117, 270, 271, 434, 438,
-      33, 36, 37,
+      33,
       39, 40, 41, 51, 97, 268, 428, 429, 430, 431, 432, 442,
       105, 273, 104, 294,
       217, 218, 219, 241, 264, 265, 280, 282, 425, 426, 427,
@@ -34,6 +37,8 @@ const DENIED = {
 const EPERM = 1
 const ENOSYS = 38
 const CLONE_THREAD = 0x10000
+/** Every CLONE_NEW…: mount, cgroup, uts, ipc, user, pid and network namespaces. */
+const CLONE_NAMESPACES = 0x7e020000
 /** Bit that x86-64 kernels take for the x32 numbering of the same calls. */
 const X32 = 0x40000000
 
@@ -55,20 +60,25 @@ type Instruction = readonly [code: number, whenTrue: number, whenFalse: number, 
 
 /**
  * The filter as bubblewrap's --seccomp takes it: an array of struct sock_filter (seccomp(2)).
+ * @param processes for programs that are not ours (scanners): they may start processes and make links in what is theirs alone
  * @throws DD-IMPORT-016 on a processor whose system calls are not in the table
  */
-export function seccompFilter(architecture: string = process.arch): Buffer {
+export function seccompFilter(architecture: string = process.arch, processes: 'one process' | 'processes' = 'one process'): Buffer {
   if (architecture !== 'x64' && architecture !== 'arm64') {
     throw new DrydockError('DD-IMPORT-016', `expected an x64 or arm64 processor, found ${architecture}`, 'run the appliance on one of these: bundles are never unpacked without the sandbox')
   }
-  const { audit, clone, clone3, calls } = DENIED[architecture]
+  const { audit, clone, clone3, sockets, forks, links, always } = DENIED[architecture]
+  const calls = [...sockets, ...always, ...(processes === 'processes' ? [] : [...forks, ...links])]
+  const denyClone: Instruction[] = processes === 'processes'
+    ? [[BIT, 0, 1, CLONE_NAMESPACES], [RETURN, 0, 0, ERRNO | EPERM]]
+    : [[BIT, 1, 0, CLONE_THREAD], [RETURN, 0, 0, ERRNO | EPERM]]
   const program: Instruction[] = [
     [LOAD, 0, 0, ARCHITECTURE], [EQUAL, 1, 0, audit], [RETURN, 0, 0, KILL],
     [LOAD, 0, 0, NUMBER], [AT_LEAST, 0, 1, X32], [RETURN, 0, 0, KILL],
     ...calls.flatMap((call): Instruction[] => [[EQUAL, 0, 1, call], [RETURN, 0, 0, ERRNO | EPERM]]),
-    // The C library then falls back to clone, whose flags can be looked at: threads yes, processes no.
+    // The C library then falls back to clone, whose flags can be looked at: threads yes, processes perhaps, namespaces no.
     [EQUAL, 0, 1, clone3], [RETURN, 0, 0, ERRNO | ENOSYS],
-    [EQUAL, 0, 3, clone], [LOAD, 0, 0, FIRST_ARGUMENT], [BIT, 1, 0, CLONE_THREAD], [RETURN, 0, 0, ERRNO | EPERM],
+    [EQUAL, 0, 3, clone], [LOAD, 0, 0, FIRST_ARGUMENT], ...denyClone,
     [RETURN, 0, 0, ALLOW],
   ]
   const bytes = Buffer.alloc(program.length * 8)
