@@ -3,6 +3,7 @@ import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { INDEX_PART_BYTES, MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
+import { parityEntries } from '../format/parity.ts'
 import type { VolumeReader } from './reader.ts'
 
 /** The only bytes of a bundle that are looked at before its signatures are checked: read once, capped, not parsed here. */
@@ -28,14 +29,18 @@ export async function readIndexParts(volume: VolumeReader, parts: readonly { nam
 }
 
 /**
- * Which volume of its set this one is. Nothing else in a volume says it, neither its name nor its head, so that they cannot disagree.
+ * Which volume of its set this one is; parity volumes count on after the last one. Nothing else in a volume says it, neither its name
+ * nor its head, so that they cannot disagree.
  * @throws DD-BUNDLE-007 when it begins with no volume's first entry
  */
 export async function readVolumeNumber(volume: VolumeReader, manifest: Manifest, entries: readonly PayloadEntry[]): Promise<number> {
-  if (manifest.volumes.length === 1) return 1
+  const { volumes, parity = [] } = manifest
+  if (volumes.length + parity.length === 1) return 1
   const first = await volume.peek()
-  const number = manifest.volumes.findIndex(({ firstEntry }) => entries[firstEntry]!.name === first?.name) + 1
+  const number = volumes.findIndex(({ firstEntry }) => entries[firstEntry]?.name === first?.name) + 1
   if (number > 0) return number
+  const shard = parity.findIndex((_shard, k) => parityEntries(manifest, volumes.length + k + 1)[0]!.name === first?.name) + 1
+  if (shard > 0) return volumes.length + shard
   throw unexpected(`the first entry of one of ${manifest.volumes.length} volumes`, first === undefined ? 'the end of the archive' : JSON.stringify(first.name))
 }
 

@@ -2,6 +2,8 @@ import type { Digest } from '../../appliance/core/digest.ts'
 import type { Index } from './index-file.ts'
 import { BLOBS, type PayloadEntry } from './index-line.ts'
 import { itemKey, type ItemBlob } from './item.ts'
+import type { Manifest } from './manifest.ts'
+import { parityEntries } from './parity.ts'
 
 /** A blob that a bundle brings: whole, or as the pieces that it is joined from. Size in bytes. */
 export type BroughtBlob = { size: number; parts?: NonNullable<ItemBlob['parts']> }
@@ -29,4 +31,9 @@ export function blobsNotBrought(index: Index): Map<Digest, string> {
 /** The payload of one volume, in its order. Volumes count from 1. */
 export function entriesOf(index: Index, volume: number): PayloadEntry[] {
   return index.entries.filter(entry => entry.volume === volume)
+}
+
+/** The entries of any volume of a set: parity volumes count on after the last one. */
+export function entriesOfAny(manifest: Manifest, index: Index, volume: number): PayloadEntry[] {
+  return volume > manifest.volumes.length ? parityEntries(manifest, volume) : entriesOf(index, volume)
 }

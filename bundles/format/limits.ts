@@ -11,3 +11,7 @@ export const PIECE_BYTES = 256 * 1024 * 1024
 export const JSON_DEPTH = 64
 /** A sequence may be ahead of the last one by at most this many without a second person. */
 export const SEQUENCE_JUMP = 16
+/** A set has at most this many parity volumes. */
+export const PARITY_SHARDS = 16
+/** Volumes and parity volumes of one set: GF(2^8) has no more different rows. */
+export const SET_SHARDS = 256

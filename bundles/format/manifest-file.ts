@@ -3,6 +3,7 @@ import { canonicalJson } from './canonical-json.ts'
 import { checkShape } from './check.ts'
 import type { ItemKind } from './item.ts'
 import { BUNDLE_FORMAT, Manifest } from './manifest.ts'
+import { checkParity } from './parity.ts'
 import { parseCanonicalJson } from './strict-json.ts'
 import { TRUST_ROLES, type TrustRole } from './trust.ts'
 
@@ -28,6 +29,7 @@ export function parseManifest(bytes: Uint8Array): Manifest {
   if (unknown.length > 0) {
     throw new DrydockError('DD-BUNDLE-011', `expected only critical fields that this version knows, found ${unknown.map(field => JSON.stringify(field)).join(', ')}`, 'update the appliance before importing this bundle')
   }
+  checkParity(manifest)
   return manifest
 }
 
@@ -40,6 +42,9 @@ export function rolesNeeded(manifest: Pick<Manifest, 'totals'>): TrustRole[] {
   return TRUST_ROLES.filter(role => roles.has(role))
 }
 
+/** Volumes count from 1, and the parity volumes of a set go on after the last one. */
 export function volumeName(manifest: Pick<Manifest, 'name' | 'sequence' | 'volumes'>, volume: number): string {
-  return `${manifest.name}-${String(manifest.sequence).padStart(4, '0')}.v${volume}-of-${manifest.volumes.length}.drydock`
+  const count = manifest.volumes.length
+  const part = volume > count ? `p${volume - count}` : `v${volume}-of-${count}`
+  return `${manifest.name}-${String(manifest.sequence).padStart(4, '0')}.${part}.drydock`
 }

@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { DigestText } from './item.ts'
+import { Parity } from './parity.ts'
 
 export const BUNDLE_FORMAT = 'drydock-bundle/1'
 
@@ -36,6 +37,8 @@ export const Manifest = Type.Object({
   base: Type.Optional(DigestText),
   index: Type.Array(IndexPart, { maxItems: 4096 }),
   volumes: Type.Array(Volume, { minItems: 1, maxItems: 999 }),
+  /** What parity volumes hold. A reader that does not know it needs every volume, and refuses a parity volume by its first entry; so it is not critical. */
+  parity: Type.Optional(Parity),
   totals: Type.Object({ entries: Count, bytes: Count, items: Type.Record(Type.String(), Count) }, { additionalProperties: false }),
   critical: Type.Optional(Type.Array(Type.String({ maxLength: 64 }), { maxItems: 64 })),
 })
