@@ -73,9 +73,10 @@ export class RealSite {
     this.initFlags = ['--site', 'site-a', '--public-url', this.url, '--listen', `127.0.0.1:${port}`, '--agent-listen', `127.0.0.1:${agents}`, '--media-root', this.media]
   }
 
-  async init(): Promise<void> {
-    const sha256 = hexOf(digestOf(readFileSync(this.trust)))
-    const run = await this.must('admin', ['init', ...this.flags, ...this.initFlags, '--trust', this.trust, '--trust-sha256', sha256, '--json'])
+  /** @param trust another site's, whose bundles this one is to take */
+  async init({ trust } = { trust: this.trust }): Promise<void> {
+    const sha256 = hexOf(digestOf(readFileSync(trust)))
+    const run = await this.must('admin', ['init', ...this.flags, ...this.initFlags, '--trust', trust, '--trust-sha256', sha256, '--json'])
     const made = run.records().find(record => record['type'] === 'init') as { caSha256: string; admin: { oneTimePassword: string } }
     this.#caSha256 = made.caSha256
     this.#adminPassword = made.admin.oneTimePassword
@@ -89,6 +90,11 @@ export class RealSite {
     child.stderr.on('data', (chunk: Buffer) => (said = (said + chunk.toString('utf8')).slice(-4000)))
     for await (const line of createInterface({ input: child.stdout })) if (line.startsWith('console')) return void child.stdout.resume()
     throw new Error(`up ended before it answered: ${said}`)
+  }
+
+  /** Of `up`, while it runs: the launcher becomes it. */
+  get pid(): number | undefined {
+    return this.#up?.pid
   }
 
   async down(): Promise<void> {
