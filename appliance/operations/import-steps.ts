@@ -1,4 +1,4 @@
-import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
+import type { Finding, ImportState, Preflight } from '../../bundles/format/import-record.ts'
 import type { Clock } from '../core/clock.ts'
 import { DrydockError } from '../core/error.ts'
 import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
@@ -8,6 +8,8 @@ export type Work = { signal: AbortSignal; progress: (done: number, total: number
 
 /** The steps over one import's staging folder; importer/stage implements them. Each may be run again after a kill. */
 export interface ImportSteps {
+  /** The table of states. */
+  mayBecome(from: ImportState, to: ImportState): boolean
   /** `volume` is which one of `volumeNames` the source is, from 1. */
   verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }>
   missing(id: string): Promise<string[]>

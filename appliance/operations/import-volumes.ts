@@ -1,6 +1,7 @@
-import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import type { ImportState, Preflight } from '../../bundles/format/import-record.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import type { ErrorCode } from '../core/errors/table.ts'
+import type { Move } from './import-move.ts'
 import { decide, work, type Decision, type ImportDeps } from './import-steps.ts'
 import type { VolumeSource } from './import-ledger.ts'
 import type { OperationContext } from './operation-kind.ts'
@@ -15,7 +16,6 @@ const LIVE: readonly ImportState[] = ['verified', 'parked', 'staging', 'scanned'
 const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-IMPORT-013', 'DD-IMPORT-017']
 
 type Joined = { into: string; woke: string | null }
-type Move = (state: ImportState, change?: Partial<ImportRecord>) => ImportRecord
 
 /**
  * Gives a volume to the import of its bundle that waits for it. What makes two volumes of one bundle is the digest of the signed manifest,

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
+import { moverOf, type Move } from './import-move.ts'
 import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
 import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
 import type { OperationContext, OperationKind } from './operation-kind.ts'
@@ -32,7 +33,7 @@ export function importOperation(deps: ImportDeps): OperationKind<ImportParams> {
 
 async function runImport(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string): Promise<Json> {
   const { steps } = deps
-  const move = (state: ImportState, change: Partial<ImportRecord> = {}): ImportRecord => deps.ledger.update(id, { state, updatedAt: deps.clock.now().toISOString(), ...change })
+  const move = moverOf(deps, id)
 
   const source = await context.step('found', async () => {
     deps.ledger.create(newRecord(id, context, params, deps.clock), params)
@@ -81,8 +82,11 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     const findings = await steps.scan(id, work(deps, context, 'scan', 'items'))
     const stops = findings.filter(finding => finding.severity === 'blocker')
     move('scanned', { preflight: { ...preflight, findings: [...preflight.findings.filter(finding => finding.code === 'sequence-jump'), ...findings] } })
-    move(stops.length > 0 ? 'quarantined' : 'awaiting-approval')
     return stops.map(finding => `${finding.item}: ${finding.text}`)
+  })
+  await context.step('judged', async () => {
+    move(blockers.length > 0 ? 'quarantined' : 'awaiting-approval')
+    return true
   })
   if (blockers.length > 0) {
     decide(await context.waitFor<Decision>('quarantine'))
@@ -121,7 +125,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 }
 
 /** A delta waits until what it stands on is here; every import that ends well wakes it to look again. */
-async function parkedUntilComplete(deps: ImportDeps, context: OperationContext, id: string, first: string[], move: (state: ImportState, change?: Partial<ImportRecord>) => ImportRecord): Promise<void> {
+async function parkedUntilComplete(deps: ImportDeps, context: OperationContext, id: string, first: string[], move: Move): Promise<void> {
   let missing = first
   for (let round = 1; missing.length > 0; round++) {
     decide(await context.waitFor<Decision>(`blobs-${round}`))
@@ -152,7 +156,7 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   const record = deps.ledger.get(id)
   // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
   if (record === undefined || record.state === 'imported' || deps.ledger.joined(id) !== undefined) return
-  deps.ledger.update(id, { state, error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null, updatedAt: deps.clock.now().toISOString() })
+  moverOf(deps, id)(state, { error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null })
   if (state === 'refused' || state === 'rejected') {
     context.emit({ type: `import.${state}`, subject: `import:${record.sequence ?? params.fileName}`, fields: { bundle: params.fileName, code: error.code, message: error.message } })
   }

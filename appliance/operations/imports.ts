@@ -9,6 +9,7 @@ import { DrydockError } from '../core/error.ts'
 import type { Operation } from '../model/operation.ts'
 import type { Imports, Request } from '../model/use-cases.ts'
 import { importOperation, isApproved, newRecord } from './import.ts'
+import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import { discardVolumes } from './import-volumes.ts'
@@ -59,7 +60,7 @@ export function createImports(deps: ImportsDeps): Imports {
     if (upload) await discardUpload(deps.stagingDir, source)
     await discardVolumes({ ledger, discardUpload: path => discardUpload(deps.stagingDir, path) }, record.id)
     await deps.steps.clean(record.id)
-    return ledger.update(record.id, { state: 'rejected', reason, updatedAt: deps.clock.now().toISOString() })
+    return moverOf(deps, record.id)('rejected', { reason })
   }
 
   return {

@@ -1,11 +1,12 @@
 import type { Finding } from '../../bundles/format/import-record.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import { bindingEntry, hasKnownLicence, licenceText } from '../../bundles/format/licence.ts'
+import { internalNameOf, type InternalNames } from './internal-names.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
 
 export type FindingPolicy = {
-  /** Names that belong to this site; a bundle that brings one of them would shadow it. A trailing `*` stands for anything. */
-  internalNames: readonly string[]
+  /** Names that belong to this site; a bundle that brings one of them would shadow it. */
+  internalNames: InternalNames
   /** What may not come in, and what is worth a second look; see `bindingEntry`. */
   licences: { readonly refuse: readonly string[]; readonly warn: readonly string[] }
   /** Whether the catalogue can hold both: a release that only gets another file is not a conflict. */
@@ -37,7 +38,7 @@ function installScripts(item: Item, claimed: boolean): Finding[] {
 }
 
 function shadows(item: Item, policy: FindingPolicy): Finding[] {
-  const hit = policy.internalNames.find(name => (name.endsWith('*') ? item.name.startsWith(name.slice(0, -1)) : item.name === name))
+  const hit = internalNameOf(item, policy.internalNames)
   if (hit === undefined) return []
   return [{ severity: 'blocker', code: 'shadows-internal-name', item: itemKey(item), text: `${item.name} has a name that belongs to this site (${hit})`, claimed: false }]
 }

@@ -22,6 +22,7 @@ import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
 import { scanItems } from './scan.ts'
+import { mayBecome } from './states.ts'
 import { stagingOf } from './staging.ts'
 
 /** Space beyond the new bytes that must stay free: for rendered indexes, the database, and the rest of the appliance. */
@@ -44,7 +45,7 @@ export type ImporterDeps = {
   formats: readonly MirrorFormat[]
   /** The appliance's own key, for receipts. */
   signer: Signer
-  internalNames?: readonly string[]
+  internalNames?: FindingPolicy['internalNames']
   licences?: FindingPolicy['licences']
   affects?: (items: readonly Item[]) => string[]
 }
@@ -57,7 +58,7 @@ type Work = { signal: AbortSignal; progress: (done: number, total: number) => vo
  */
 export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
-  const policy: FindingPolicy = { internalNames: deps.internalNames ?? [], licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
+  const policy: FindingPolicy = { internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
     return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), wrongClock: deps.clock.wrongClock(), site: deps.site, marks: deps.marks })
@@ -78,6 +79,8 @@ export function createImporter(deps: ImporterDeps) {
   }
 
   return {
+    mayBecome,
+
     /** Reads and judges manifest, signatures and index; no payload. */
     async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }> {
       const volume = await openVolume(source)

@@ -1,2 +1,3 @@
+export type { InternalNames } from './internal-names.ts'
 export { createImporter, type Importer, type ImporterDeps } from './importer.ts'
 export { hasEnded, mayBecome, TRANSITIONS } from './states.ts'

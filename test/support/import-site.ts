@@ -18,7 +18,7 @@ import { openEventLog } from '../../appliance/telemetry/event-log.ts'
 import type { ImportRecord } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
-import { createImporter } from '../../importer/stage/index.ts'
+import { createImporter, type InternalNames } from '../../importer/stage/index.ts'
 import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
@@ -44,7 +44,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: readonly string[]; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[] }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[] }
 
 let requests = 0
 
@@ -65,7 +65,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const appliance = options.appliance ?? (await person('appliance'))
   const steps = createImporter({
     stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
-    clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? [], ...(options.licences === undefined ? {} : { licences: options.licences }),
+    clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   operations.start()

@@ -5,6 +5,8 @@ import Type from 'typebox'
 import { parse, YAMLParseError } from 'yaml'
 import { checkShape } from '../../../bundles/format/check.ts'
 import { isLicenceEntry } from '../../../bundles/format/licence.ts'
+import { ITEM_KINDS } from '../../../bundles/format/item.ts'
+import type { InternalNames } from '../../../importer/stage/index.ts'
 import { DrydockError } from '../../core/error.ts'
 import { readPlainFile } from '../../state/data-folder.ts'
 
@@ -13,11 +15,16 @@ const Listen = Type.String({ pattern: '^(\\[[0-9a-fA-F:]+\\]|[A-Za-z0-9.-]+):[0-
 
 const LicenceEntries = Type.Array(Type.String({ minLength: 1, maxLength: 128 }), { maxItems: 256 })
 
+/** Patterns of names, `*` for anything: a name of this many characters is longer than any registry takes. */
+const NamePatterns = Type.Array(Type.String({ pattern: '^(?!\\*+$)[^\\s\\p{Cc}]{1,214}$', description: 'a name like acme-tools, @acme/* or acme-*, and not * alone' }), { maxItems: 256 })
+
 /** What this site wants to know of, or not to have, in bundles. */
 const SitePolicy = Type.Object(
   {
     /** SPDX ids (`AGPL-3.0-only`), `AGPL-*`, or `text:…` for what is no SPDX. `refuse` quarantines the import, `warn` says so in the preflight. */
     licences: Type.Optional(Type.Object({ refuse: Type.Optional(LicenceEntries), warn: Type.Optional(LicenceEntries) }, strict)),
+    /** Names of packages that are this site's own, by kind of package or for `all`: a bundle that brings one of them is quarantined. */
+    internalNames: Type.Optional(Type.Object(Object.fromEntries(['all' as const, ...ITEM_KINDS].map(kind => [kind, Type.Optional(NamePatterns)])), strict)),
   },
   strict,
 )
@@ -57,7 +64,7 @@ export type Config = {
   listen: Address
   agentListen: Address
   mediaRoots: string[]
-  policy: { licences: { refuse: string[]; warn: string[] } }
+  policy: { licences: { refuse: string[]; warn: string[] }; internalNames: InternalNames }
 }
 
 /** Where a folder says how it was initialised; `init` writes it. */
@@ -130,7 +137,7 @@ function complete(file: ConfigFile): Config {
     listen,
     agentListen: address(file.agentListen ?? `${file.listen?.replace(/:[0-9]+$/, '') ?? '0.0.0.0'}:8444`, 'agentListen'),
     mediaRoots: (file.mediaRoots ?? []).map(root => resolve(root)),
-    policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') } },
+    policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') }, internalNames: file.policy?.internalNames ?? {} },
   }
 }
 

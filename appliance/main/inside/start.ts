@@ -118,7 +118,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   })
   const importer = createImporter({
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
-    licences: config.policy.licences,
+    licences: config.policy.licences, internalNames: config.policy.internalNames,
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
   })
   const imports = createImports({

@@ -123,7 +123,7 @@ await t.test('an upload is imported like a path, and its copy is deleted at the 
 })
 
 await t.test('a version with other bytes is quarantined and can only be rejected', async t => {
-  const site = await openSite(t, { trust, internalNames: ['ours-*'] })
+  const site = await openSite(t, { trust, internalNames: { file: ['ours-*'] } })
   const folder = t.testdir()
   await site.importBundle((await bundleOf({ folder: join(folder, 'a'), signers, files: { a: 'one' } })).file)
   const before = site.fingerprint()
