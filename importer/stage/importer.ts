@@ -16,7 +16,7 @@ import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verif
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
-import { bytesWritten, openVolume, planOf, unpackVolume } from '../unpack/index.ts'
+import { bytesWritten, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
 import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf } from './preflight.ts'
@@ -48,6 +48,8 @@ export type ImporterDeps = {
   internalNames?: FindingPolicy['internalNames']
   licences?: FindingPolicy['licences']
   affects?: (items: readonly Item[]) => string[]
+  /** How a source is read; left out, it is a path of this machine. */
+  openMedia?: OpenMedia
 }
 
 type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
@@ -83,7 +85,7 @@ export function createImporter(deps: ImporterDeps) {
 
     /** Reads and judges manifest, signatures and index; no payload. */
     async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }> {
-      const volume = await openVolume(source)
+      const volume = await openVolume(source, deps.openMedia)
       try {
         const verified = await verifyNow(volume.head)
         const { parts } = await volume.indexParts(verified)
@@ -107,7 +109,7 @@ export function createImporter(deps: ImporterDeps) {
      * after the last one `finishStaging` must follow.
      */
     async stage(id: string, source: string, work: Work, expected = 1): Promise<{ bytes: number; kept: number; peakKiB: number }> {
-      const volume = await openVolume(source)
+      const volume = await openVolume(source, deps.openMedia)
       try {
         const kept = await staging(id).readHead()
         if (!kept.manifest.equals(volume.head.manifest)) {
@@ -122,7 +124,12 @@ export function createImporter(deps: ImporterDeps) {
         await checkSpace(bytesWritten(plan))
         if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
         else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(BLOBS.length))] : [])))
-        return await unpackVolume({ verified, index, volume: number, media: volume.handle.fd, payloadOffset, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
+        const payload = await volume.payload(payloadOffset)
+        try {
+          return await unpackVolume({ verified, index, volume: number, media: payload, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
+        } finally {
+          await payload.close()
+        }
       } finally {
         await volume.close()
       }

@@ -5,7 +5,7 @@ import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { fileSource, readVolume, type VolumeReader } from '../../bundles/archive/reader.ts'
 
 /**
- * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, then the lines of plan.ts, `<name> <size> <keep 0|1> [<hex>@<offset> …]`,
+ * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, null for a pipe that begins with the payload, then the lines of plan.ts, `<name> <size> <keep 0|1> [<hex>@<offset> …]`,
  * in the order of the signed index), the media as descriptor 3, and /staging. It tells what it does as JSON lines on standard output.
  * It imports as little as it can: what is not here cannot be turned against us.
  */
@@ -31,7 +31,7 @@ let reported = 0
 
 try {
   const lines = linesOf(0)
-  const { offset } = JSON.parse(lines.next().value ?? '{}') as { offset: number }
+  const { offset } = JSON.parse(lines.next().value ?? '{}') as { offset: number | null }
   await unpack(readVolume(mediaFrom(offset)), lines)
   report({ finished: true, done, kept, peakKiB: process.resourceUsage().maxRSS })
 } catch (failure) {
@@ -156,8 +156,19 @@ async function writeAll(file: FileHandle, chunk: Buffer, position: number | null
   for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at, chunk.length - at, position === null ? null : position + at)).bytesWritten
 }
 
-function mediaFrom(offset: number): ReturnType<typeof fileSource> {
-  return fileSource({ read: readMedia as FileHandle['read'] }, offset)
+function mediaFrom(offset: number | null): ReturnType<typeof fileSource> {
+  return fileSource({ read: (offset === null ? readPipe : readMedia) as FileHandle['read'] }, offset)
+}
+
+/** A pipe gives 64 KiB at a time; hashing and writing go by whole buffers. */
+async function readPipe(into: Uint8Array, at: number, length: number): Promise<{ bytesRead: number; buffer: Uint8Array }> {
+  let have = 0
+  while (have < length) {
+    const { bytesRead } = await readMedia(into, at + have, length - have, null)
+    if (bytesRead === 0) break
+    have += bytesRead
+  }
+  return { bytesRead: have, buffer: into }
 }
 
 /** Descriptor 3 is handed in open; there is no path by which it could be opened again. */

@@ -1,42 +1,76 @@
 import { constants } from 'node:fs'
-import { open, type FileHandle } from 'node:fs/promises'
+import { open } from 'node:fs/promises'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, type VolumeHead } from '../../bundles/archive/index.ts'
+import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 
-/** A volume that was opened once. Everything of one import is read through this one descriptor, front to back. */
+/** The payload as the confined process gets it: an open descriptor, and the byte at which the payload begins in it; null when it begins there already (a pipe). */
+export type Payload = {
+  fd: number
+  offset: number | null
+  /** After the confined process failed: what the medium had to do with it, or undefined. */
+  fault(): Promise<DrydockError | undefined>
+  close(): Promise<void>
+}
+
+/** Where a volume lies, opened: the first bytes for us, and the payload for the confined process. */
+export type MediaFile = {
+  head: ByteSource
+  payload(offset: number): Promise<Payload>
+  close(): Promise<void>
+}
+
+/** How a source becomes bytes. Removable media have their own way; everything else is a path. @throws DD-IMPORT-013 */
+export type OpenMedia = (source: string) => Promise<MediaFile>
+
+/** A volume that was opened once. Everything of one import is read front to back. */
 export type OpenVolume = {
-  readonly handle: FileHandle
   readonly head: VolumeHead
   /** The compressed index; only after the manifest was verified. The payload begins where it ends. */
   indexParts(verified: VerifiedManifest): Promise<{ parts: Buffer[]; payloadOffset: number }>
   /** Which volume of its set this is, from 1; after `indexParts`. @throws DD-BUNDLE-007 */
   number(verified: VerifiedManifest, index: VerifiedIndex): Promise<number>
+  payload(offset: number): Promise<Payload>
   close(): Promise<void>
 }
 
 /** Opens a volume and reads manifest and signatures, nothing else. @throws DD-IMPORT-013, DD-BUNDLE-003, 005, 007, 010 */
-export async function openVolume(path: string): Promise<OpenVolume> {
-  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((cause: unknown) => {
-    throw notPlain(path, isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened', cause)
-  })
+export async function openVolume(source: string, openMedia: OpenMedia = openPlainFile): Promise<OpenVolume> {
+  const media = await openMedia(source)
   try {
-    if (!(await handle.stat()).isFile()) throw notPlain(path, 'something else')
-    const volume = readVolume(fileSource(handle))
+    const volume = readVolume(media.head)
     const head = await readHead(volume)
     return {
-      handle,
       head,
       async indexParts(verified) {
         const parts = await readIndexParts(volume, verified.manifest.index)
         return { parts, payloadOffset: volume.position() }
       },
       number: (verified, index) => readVolumeNumber(volume, verified.manifest, index.entries),
-      close: () => handle.close(),
+      payload: offset => media.payload(offset),
+      close: () => media.close(),
     }
+  } catch (failure) {
+    await media.close()
+    throw failure
+  }
+}
+
+/** A path of this machine; head and payload are read through one descriptor. @throws DD-IMPORT-013 */
+export async function openPlainFile(path: string): Promise<MediaFile> {
+  const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((cause: unknown) => {
+    throw notPlain(path, isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened', cause)
+  })
+  try {
+    if (!(await handle.stat()).isFile()) throw notPlain(path, 'something else')
   } catch (failure) {
     await handle.close()
     throw failure
+  }
+  return {
+    head: fileSource(handle),
+    payload: async offset => ({ fd: handle.fd, offset, fault: async () => undefined, close: async () => undefined }),
+    close: () => handle.close(),
   }
 }
 

@@ -51,19 +51,45 @@ const ALLOW = 0x7fff0000
 const ERRNO = 0x00050000
 const KILL = 0x80000000
 
-/** Offsets into struct seccomp_data: number, architecture, low half of the first argument (little endian). */
+/** Offsets into struct seccomp_data: number, architecture, low halves of the arguments (little endian). */
 const NUMBER = 0
 const ARCHITECTURE = 4
 const FIRST_ARGUMENT = 16
+const SECOND_ARGUMENT = 24
+const THIRD_ARGUMENT = 32
+
+/** For a reader of media: open, openat, openat2, creat, ioctl by their numbers. */
+const OPENS = {
+  x64: { open: 2, openat: 257, refused: [85, 437], ioctl: 16 },
+  arm64: { open: null, openat: 56, refused: [437], ioctl: 29 },
+} as const
+/** O_WRONLY, O_RDWR, O_CREAT, O_TRUNC */
+const FOR_WRITING = 0o1103
+/** BLKGETSIZE64 and BLKSSZGET: how large a device is. What else a device can be told (SG_IO, discard, eject) is not the reader's. */
+const ASKED_OF_A_DEVICE = [0x80081272, 0x1268]
 
 type Instruction = readonly [code: number, whenTrue: number, whenFalse: number, value: number]
 
+/** Nothing is opened but for reading, and a device is asked for its size and nothing else. Each test ends in a return: it loads another word. */
+function onlyReads(architecture: keyof typeof OPENS): Instruction[] {
+  const { open, openat, refused, ioctl } = OPENS[architecture]
+  const opens = (call: number, flags: number): Instruction[] => [[EQUAL, 0, 4, call], [LOAD, 0, 0, flags], [BIT, 0, 1, FOR_WRITING], [RETURN, 0, 0, ERRNO | EPERM], [RETURN, 0, 0, ALLOW]]
+  return [
+    ...refused.flatMap((call): Instruction[] => [[EQUAL, 0, 1, call], [RETURN, 0, 0, ERRNO | EPERM]]),
+    ...(open === null ? [] : opens(open, SECOND_ARGUMENT)), ...opens(openat, THIRD_ARGUMENT),
+    [EQUAL, 0, 3 + ASKED_OF_A_DEVICE.length, ioctl], [LOAD, 0, 0, SECOND_ARGUMENT],
+    ...ASKED_OF_A_DEVICE.map((request, k): Instruction => [EQUAL, ASKED_OF_A_DEVICE.length - k, 0, request]),
+    [RETURN, 0, 0, ERRNO | EPERM], [RETURN, 0, 0, ALLOW],
+  ]
+}
+
 /**
  * The filter as bubblewrap's --seccomp takes it: an array of struct sock_filter (seccomp(2)).
- * @param processes for programs that are not ours (scanners): they may start processes and make links in what is theirs alone
+ * @param processes for programs that are not ours: scanners may start processes and make links in what is theirs alone; a reader of media may
+ * open nothing for writing
  * @throws DD-IMPORT-016 on a processor whose system calls are not in the table
  */
-export function seccompFilter(architecture: string = process.arch, processes: 'one process' | 'processes' = 'one process'): Buffer {
+export function seccompFilter(architecture: string = process.arch, processes: 'one process' | 'processes' | 'reader' = 'one process'): Buffer {
   if (architecture !== 'x64' && architecture !== 'arm64') {
     throw new DrydockError('DD-IMPORT-016', `expected an x64 or arm64 processor, found ${architecture}`, 'run the appliance on one of these: bundles are never unpacked without the sandbox')
   }
@@ -76,6 +102,7 @@ export function seccompFilter(architecture: string = process.arch, processes: 'o
     [LOAD, 0, 0, ARCHITECTURE], [EQUAL, 1, 0, audit], [RETURN, 0, 0, KILL],
     [LOAD, 0, 0, NUMBER], [AT_LEAST, 0, 1, X32], [RETURN, 0, 0, KILL],
     ...calls.flatMap((call): Instruction[] => [[EQUAL, 0, 1, call], [RETURN, 0, 0, ERRNO | EPERM]]),
+    ...(processes === 'reader' ? onlyReads(architecture) : []),
     // The C library then falls back to clone, whose flags can be looked at: threads yes, processes perhaps, namespaces no.
     [EQUAL, 0, 1, clone3], [RETURN, 0, 0, ERRNO | ENOSYS],
     [EQUAL, 0, 3, clone], [LOAD, 0, 0, FIRST_ARGUMENT], ...denyClone,

@@ -13,6 +13,7 @@ import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import { startConfined } from './confine.ts'
+import type { Payload } from './open-volume.ts'
 import { planLine, planOf } from './plan.ts'
 
 export type UnpackInput = {
@@ -20,9 +21,7 @@ export type UnpackInput = {
   index: VerifiedIndex
   /** Which volume of its set the media is. */
   volume: number
-  /** The media's open file, and the byte at which the payload begins. */
-  media: number
-  payloadOffset: number
+  media: Payload
   /** An empty folder of our own: blobs lie in it as <hex>. */
   staging: string
   /** Blobs that the store holds: checked, but not written again. */
@@ -41,9 +40,11 @@ export type Unpacked = { bytes: number; kept: number; peakKiB: number }
  */
 export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
   const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), 0)
-  const child = startConfined({ program: 'importer/unpack/inside.ts', largest, staging: input.staging, media: input.media, ...(input.signal === undefined ? {} : { signal: input.signal }) })
+  const child = startConfined({ program: 'importer/unpack/inside.ts', largest, staging: input.staging, media: input.media.fd, ...(input.signal === undefined ? {} : { signal: input.signal }) })
   const ended = endOf(child)
-  const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)])
+  const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)]).catch(async (failure: unknown) => {
+    throw (await input.media.fault()) ?? failure
+  })
   await runProgram('sync', { args: ['-f', input.staging], package: 'coreutils' })
   return unpacked
 }
@@ -115,7 +116,7 @@ function endOf(child: ChildProcess): Promise<Ended> {
 async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
   const stdin = child.stdin!
   stdin.on('error', () => undefined)
-  stdin.write(`${JSON.stringify({ offset: input.payloadOffset })}\n`)
+  stdin.write(`${JSON.stringify({ offset: input.media.offset })}\n`)
   let lines = ''
   for (const planned of planOf(input.index, input.volume, input.holds)) {
     lines += planLine(planned)

@@ -28,7 +28,7 @@ await t.test('one pass keeps what is new, checks what is held, and needs no more
     const { parts, payloadOffset } = await volume.indexParts(verified)
     const seen: number[] = []
     const unpacked = await unpackVolume({
-      verified, index: verifyIndex(verified, parts), volume: 1, media: volume.handle.fd, payloadOffset, staging, holds: digest => digest === digestOf('held already'), progress: done => seen.push(done),
+      verified, index: verifyIndex(verified, parts), volume: 1, media: await volume.payload(payloadOffset), staging, holds: digest => digest === digestOf('held already'), progress: done => seen.push(done),
     })
     t.match(unpacked, { bytes: large.length + 17, kept: large.length + 5 })
     t.ok(unpacked.peakKiB < 150 * 1024, `the confined process had ${Math.round(unpacked.peakKiB / 1024)} MiB at most`)
@@ -50,7 +50,7 @@ await t.test('cancelling ends the confined process at once', async t => {
     const verified = await verifyManifest(volume.head, { trust, now: new Date() })
     const { parts, payloadOffset } = await volume.indexParts(verified)
     const stop = new AbortController()
-    const unpacking = unpackVolume({ verified, index: verifyIndex(verified, parts), volume: 1, media: volume.handle.fd, payloadOffset, staging: join(folder, 'staging'), holds: () => false, signal: stop.signal, progress: () => stop.abort() })
+    const unpacking = unpackVolume({ verified, index: verifyIndex(verified, parts), volume: 1, media: await volume.payload(payloadOffset), staging: join(folder, 'staging'), holds: () => false, signal: stop.signal, progress: () => stop.abort() })
     await t.rejects(unpacking, { code: 'DD-CORE-007' })
   } finally {
     await volume.close()
