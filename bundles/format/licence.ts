@@ -19,24 +19,29 @@ export function spdxExpression(text: string): Expression | undefined {
   }
 }
 
+type Stated = Pick<Item, 'licences' | 'licenceClaims'>
+
 /** Whether SPDX knows what an item says of its licence. Nothing is expected of kinds that have none. */
-export function hasKnownLicence(item: Pick<Item, 'kind' | 'licences'>): boolean {
-  if (!LICENSED_KINDS.has(item.kind)) return true
-  return (item.licences ?? []).length > 0 && item.licences!.every(text => spdxExpression(text) !== undefined)
+export function hasKnownLicence(item: Stated & Pick<Item, 'kind'>): boolean {
+  return !LICENSED_KINDS.has(item.kind) || isKnown(item)
 }
 
-/** What an item says, as one text: several statements all count. */
-export function licenceText({ licences = [] }: Pick<Item, 'licences'>): string {
-  if (licences.length < 2) return licences[0] ?? ''
-  return licences.map(text => (/ OR /i.test(text) ? `(${text})` : text)).join(' AND ')
+function isKnown({ licences = [] }: Stated): boolean {
+  return licences.length > 0 && licences.every(text => spdxExpression(text) !== undefined)
+}
+
+/** What an item says: several statements all count; upstream's own words only where there is no better. */
+export function licenceText({ licences = [], licenceClaims = [] }: Stated): string {
+  if (licences.length === 0) return licenceClaims.join('; ')
+  return licences.length === 1 ? licences[0]! : licences.map(text => (/ OR /i.test(text) ? `(${text})` : text)).join(' AND ')
 }
 
 /**
  * The entry of a list that an item cannot be used without, or undefined. `MIT OR AGPL-3.0-only` can be used under MIT; `MIT AND AGPL-3.0-only`
  * cannot. Entries: an SPDX id (with every exception), `AGPL-*`, `ID WITH EXCEPTION`, or `text:…` for what is no SPDX, compared as it is.
  */
-export function bindingEntry({ licences = [] }: Pick<Item, 'licences'>, entries: readonly string[]): string | undefined {
-  for (const text of licences) {
+export function bindingEntry({ licences = [], licenceClaims = [] }: Stated, entries: readonly string[]): string | undefined {
+  for (const text of [...licences, ...licenceClaims]) {
     const expression = spdxExpression(text)
     const entry = expression === undefined ? entries.find(each => each === `${TEXT}${text}`) : binding(expression, entries)
     if (entry !== undefined) return entry
@@ -86,7 +91,7 @@ export function licenceSummary(items: readonly Item[]): { known: LicenceCount[];
     const text = licenceText(item)
     if (text === '') silent += LICENSED_KINDS.has(item.kind) ? 1 : 0
     else {
-      const counts = item.licences!.every(each => spdxExpression(each) !== undefined) ? known : unknown
+      const counts = isKnown(item) ? known : unknown
       counts.set(text, (counts.get(text) ?? 0) + 1)
     }
   }

@@ -6,7 +6,7 @@ export const EVERYWHERE = ['appliance/core', 'bundles/format'] as const
 
 /** Longest prefix wins, so `appliance/api/agent` is apart from `appliance/api`. */
 export const FOLDERS = [
-  'bundles/openpgp', 'bundles/archive', 'bundles/format', 'bundles/collect', 'bundles/build', 'bundles/roles',
+  'bundles/openpgp', 'bundles/archive', 'bundles/format', 'bundles/collect', 'bundles/build', 'bundles/roles', 'bundles/sbom',
   'importer/verify', 'importer/unpack', 'importer/stage', 'importer/media',
   'mirror/store', 'mirror/npm', 'mirror/pypi', 'mirror/apt', 'mirror/oci', 'mirror/files', 'mirror',
   'appliance/core', 'appliance/model', 'appliance/state', 'appliance/images', 'appliance/plan', 'appliance/execute', 'appliance/operations',

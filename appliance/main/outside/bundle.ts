@@ -3,14 +3,14 @@ import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, readReceipt, signBundle, volumeBytes, type OpenedSet, type OpenedVolume } from '../../../bundles/build/index.ts'
+import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, readReceipt, signBundle, volumeBytes, type OpenedSet } from '../../../bundles/build/index.ts'
 import { PIECES } from '../../../bundles/format/index-line.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { signatureIssuers } from '../../../bundles/openpgp/index.ts'
-import { loadTrust, verifyManifest } from '../../../importer/verify/index.ts'
+import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { readPublicKey, signersOf, type SigningOptions } from './key-files.ts'
-import { readTrust } from './trust.ts'
+import { judgeBy } from './judge.ts'
 
 /** `drydock bundle build|sign|inspect|verify`; collect stands in bundle-collect.ts */
 export function register(program: Command): void {
@@ -69,14 +69,16 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
     }),
   ).finally(() => output.done())
   if (sequence > workspace.sender.sequence || epoch !== undefined) await keepSequence(workspace, sequence)
+  const sbom = await sbomBeside(built.file, options.out)
   const { manifest } = built
   output.line(`${manifest.site}, sequence ${sequence} of ${manifest.stream}: ${itemCounts(manifest.totals.items)}`)
   for (const [k, { file, size, digest }] of built.volumes.entries()) {
     output.line(`${k === 0 ? 'bundle ' : '       '}    ${file}  ${byteText(size)}, read back`)
     output.line(`           ${digest}`, 'dim')
   }
+  output.line(`sbom       ${sbom}`)
   output.line(`signed by  ${signers.length === 0 ? 'nobody yet: drydock bundle sign' : signers.map(signer => signer.fingerprint).join(', ')}`)
-  output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes })
+  output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes, sbom })
 }
 
 async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType<typeof readPublicKey>>> {
@@ -117,8 +119,7 @@ async function inspectVerb(files: string[], options: { items?: boolean }, comman
 
 async function verifyVerb(files: string[], options: { trust: string; site?: string }, command: Command): Promise<void> {
   const output = outputOf(command)
-  const trust = await loadTrust((await readTrust(options.trust)).trust)
-  const judge = (head: OpenedVolume['head']): ReturnType<typeof verifyManifest> => verifyManifest(head, { trust, now: wallClock.now(), ...(options.site === undefined ? {} : { site: options.site }) })
+  const judge = await judgeBy(options)
   const set = await openSet(files, judge)
   try {
     const verified = await judge(set.volumes[0]!.head)

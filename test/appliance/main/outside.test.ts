@@ -48,9 +48,8 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
 
   t.match(await run('bundle', 'build', 'ws', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 2, stderr: /--site/ })
   t.match(await run('bundle', 'build', 'ws', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 0, stdout: /site-a, sequence 1 of demo: files 1/ })
-  const [name] = readdirSync(join(cwd, 'out'))
-  const file = `out/${name}`
-  t.equal(name, 'demo-0001.v1-of-1.drydock')
+  t.same(readdirSync(join(cwd, 'out')), ['demo-0001.cdx.json', 'demo-0001.v1-of-1.drydock'])
+  const file = 'out/demo-0001.v1-of-1.drydock'
   t.match(await run('bundle', 'verify', file, '--trust', 'trust.json'), {
     status: 3,
     stderr: /^refused: expected 2 distinct release signatures on manifest\.json, found 1 \(Ana Ruiz\)\ndo: have another release key holder run `drydock bundle sign` on this bundle and bring it again {6}DD-TRUST-012\n$/,
@@ -60,6 +59,10 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   t.match(await run('bundle', 'verify', file, '--trust', 'trust.json', '--site', 'site-a'), { status: 0, stdout: /good: demo, site site-a, sequence 1/ })
   t.match(await run('bundle', 'verify', file, '--trust', 'trust.json', '--site', 'site-b'), { status: 3, stderr: /DD-IMPORT-001/ })
   t.match((await run('bundle', 'inspect', file, '--items', '--json')).records, [{ type: 'bundle', manifest: { sequence: 1 }, items: [{ name: 'hello' }] }])
+  t.match(await run('bundle', 'sbom', file), { status: 0, stdout: readFileSync(join(cwd, 'out', 'demo-0001.cdx.json'), 'utf8'), stderr: /nobody's signature was judged/ })
+  t.match((await run('bundle', 'sbom', file, '--trust', 'trust.json', '--out', 'bill.json', '--json')).records, [{ type: 'note' }, { type: 'sbom', signatures: 'held', items: 1, file: 'bill.json' }])
+  t.same(readFileSync(join(cwd, 'bill.json')), readFileSync(join(cwd, 'out', 'demo-0001.cdx.json')))
+  t.match(await run('bundle', 'sbom', file, '--site', 'site-a'), { status: 2, stderr: /expected --trust beside --site/ })
   t.match(await run('bundle', 'inspect', 'out/none'), { status: 2, stderr: /DD-BUNDLE-017/ })
 
   t.match(await run('bundle', 'build', 'ws', '--key', ...['ana-ruiz'].map(each => `keys/${each}.key`), '--out', 'out'), { status: 0, stdout: /sequence 2/ }, 'the next build takes the next sequence')

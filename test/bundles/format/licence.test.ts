@@ -35,4 +35,6 @@ await t.test('what states no licence that SPDX knows is counted, except kinds th
     known: [{ licence: 'MIT', items: 2 }, { licence: 'ISC', items: 1 }], unknown: [{ licence: 'BSD', items: 1 }], silent: 1,
   })
   t.equal(licenceText(of('MIT OR ISC', 'Zlib')), '(MIT OR ISC) AND Zlib')
+  t.equal(licenceText({ licenceClaims: ['BSD', 'see COPYING'] }), 'BSD; see COPYING')
+  t.notOk(hasKnownLicence({ kind: 'pypi', licenceClaims: ['MIT'] }), 'a claim is words, even when they look like an id')
 })

@@ -1,0 +1,1 @@
+export { sbomName, sbomText, type Told } from './sbom.ts'
