@@ -4,7 +4,7 @@ import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
-import type { ItemBlob } from '../format/item.ts'
+import type { Piece } from '../format/item.ts'
 import { PIECES } from '../format/index-line.ts'
 
 export const READ_BYTES = 1 << 20
@@ -21,8 +21,8 @@ export async function workspaceBlob(folder: string, digest: Digest, size: number
 }
 
 /** The blob as pieces of a fixed size, the last one with the rest. Reads it once. @throws DD-BUNDLE-013 when it is not the blob that the lock names */
-export async function piecesOf(path: string, digest: string, pieceBytes: number, signal?: AbortSignal): Promise<NonNullable<ItemBlob['parts']>> {
-  const parts: NonNullable<ItemBlob['parts']> = []
+export async function piecesOf(path: string, digest: string, pieceBytes: number, signal?: AbortSignal): Promise<Piece[]> {
+  const parts: Piece[] = []
   const whole = createHash('sha256')
   let piece = createHash('sha256')
   let size = 0

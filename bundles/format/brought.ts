@@ -5,27 +5,31 @@ import { itemKey, type ItemBlob } from './item.ts'
 import type { Manifest } from './manifest.ts'
 import { parityEntries } from './parity.ts'
 
-/** A blob that a bundle brings: whole, or as the pieces that it is joined from. Size in bytes. */
-export type BroughtBlob = { size: number; parts?: NonNullable<ItemBlob['parts']> }
+/** A blob that a bundle brings: whole, or as the parts that it is joined from. Size in bytes, and an item that has it. */
+export type BroughtBlob = { size: number; parts?: NonNullable<ItemBlob['parts']>; item?: string }
 
-/** Every blob that this bundle brings, each once, in no order that matters. */
+/** Every blob that this bundle brings, each once, in no order that matters. One that is all copies counts: it is made of what is there. */
 export function blobsBrought(index: Index): Map<Digest, BroughtBlob> {
   const brought = new Map<Digest, BroughtBlob>()
   for (const entry of index.entries) if (entry.name.startsWith(BLOBS)) brought.set(entry.digest, { size: entry.size })
   for (const item of index.items) {
-    for (const { digest, size, parts } of item.blobs) if (parts !== undefined) brought.set(digest, { size, parts })
+    for (const { digest, size, parts } of item.blobs) if (parts !== undefined && !brought.has(digest)) brought.set(digest, { size, parts, item: itemKey(item) })
   }
   return brought
 }
 
-/** Blobs that items need and that this bundle does not bring: the receiver must hold them already (deltas). */
-export function blobsNotBrought(index: Index): Map<Digest, string> {
+/** Blobs of a delta that the receiver must hold and does not, each with an item that needs it: its own, or one that copies from it. */
+export function blobsMissing(index: Index, holds: (digest: Digest) => boolean): Map<Digest, string> {
   const brought = blobsBrought(index)
-  const absent = new Map<Digest, string>()
+  const missing = new Map<Digest, string>()
   for (const item of index.items) {
-    for (const blob of item.blobs) if (!brought.has(blob.digest)) absent.set(blob.digest, itemKey(item))
+    for (const blob of item.blobs) {
+      if (holds(blob.digest)) continue
+      if (!brought.has(blob.digest)) missing.set(blob.digest, itemKey(item))
+      for (const part of blob.parts ?? []) if ('from' in part && !holds(part.from)) missing.set(part.from, itemKey(item))
+    }
   }
-  return absent
+  return missing
 }
 
 /** The payload of one volume, in its order. Volumes count from 1. */

@@ -1,15 +1,17 @@
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib'
 import { digestFromHex, digestOf } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
+import { checkCopies, checkParts, isPieces, sameParts } from './blob-parts.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { checkShape } from './check.ts'
-import { BLOBS, IndexLine, PIECES, type PayloadEntry } from './index-line.ts'
+import { BLOBS, CHUNKS, IndexLine, PIECES, type PartsLine, type PayloadEntry } from './index-line.ts'
 import { itemKey, type Item, type ItemBlob } from './item.ts'
-import { INDEX_LINE_BYTES, INDEX_PART_BYTES, PIECE_BYTES } from './limits.ts'
+import { CHUNK_STORED_BYTES, INDEX_LINE_BYTES, INDEX_PART_BYTES, PARTS_PER_LINE, PIECE_BYTES } from './limits.ts'
+import { disagrees } from './disagrees.ts'
 import type { IndexPart, Manifest } from './manifest.ts'
 import { parseCanonicalJson } from './strict-json.ts'
 
-/** What a bundle holds, in order: payload entries, then items by key. */
+/** What a bundle holds, in order: payload entries, then items by key. Parts of a blob stand at every item that has it. */
 export type Index = { entries: PayloadEntry[]; items: Item[] }
 
 /** zstd at one fixed level, one thread, with checksum off: the digest in the manifest is the checksum. */
@@ -27,19 +29,34 @@ export function encodeIndex(index: Index): { part: IndexPart; bytes: Buffer }[] 
     lines = []
     open = { contentSize: 0, entries: 0, items: 0 }
   }
-  const add = (line: IndexLine, count: 'entries' | 'items'): void => {
+  const add = (line: IndexLine, count?: 'entries' | 'items'): void => {
     const text = `${canonicalJson(line)}\n`
     const size = Buffer.byteLength(text)
     if (size > INDEX_LINE_BYTES) throw new DrydockError('DD-BUNDLE-010', `expected index lines of at most ${INDEX_LINE_BYTES} bytes, found ${size}`, 'leave out metadata that no mirror needs')
     if (open.contentSize + size > INDEX_PART_BYTES) close()
     lines.push(text)
     open.contentSize += size
-    open[count]++
+    if (count !== undefined) open[count]++
   }
   for (const entry of index.entries) add({ entry }, 'entries')
-  for (const item of index.items) add({ item }, 'items')
+  for (const parts of partsLines(index.items)) add({ parts })
+  for (const item of index.items) add({ item: { ...item, blobs: item.blobs.map(withPiecesOnly) } }, 'items')
   close()
   return parts
+}
+
+/** What is made of chunks and copies, each blob once, in lines that are short enough. */
+function* partsLines(items: readonly Item[]): Generator<PartsLine> {
+  const told = new Set<string>()
+  for (const { digest: blob, parts } of items.flatMap(item => item.blobs)) {
+    if (parts === undefined || isPieces(parts) || told.has(blob)) continue
+    told.add(blob)
+    for (let at = 0; at < parts.length; at += PARTS_PER_LINE) yield { blob, list: parts.slice(at, at + PARTS_PER_LINE) as PartsLine['list'] }
+  }
+}
+
+function withPiecesOnly({ parts, ...blob }: ItemBlob): ItemBlob {
+  return parts === undefined || !isPieces(parts) ? blob : { ...blob, parts }
 }
 
 /**
@@ -49,18 +66,23 @@ export function encodeIndex(index: Index): { part: IndexPart; bytes: Buffer }[] 
  */
 export function parseIndex(manifest: Manifest, parts: readonly Uint8Array[]): Index {
   const index: Index = { entries: [], items: [] }
+  const lists: Lists = new Map()
   if (parts.length !== manifest.index.length) throw disagrees(`${manifest.index.length} parts`, `${parts.length}`)
   manifest.index.forEach((part, k) => {
     if (part.name !== `index/${k}`) throw disagrees(`part ${k} to be named index/${k}`, part.name)
     const before = { entries: index.entries.length, items: index.items.length }
-    for (const line of linesOf(part, parts[k]!)) addLine(index, line, part.name)
+    for (const line of linesOf(part, parts[k]!)) addLine(index, lists, line, part.name)
     if (index.entries.length - before.entries !== part.entries) throw disagrees(`${part.entries} entries in ${part.name}`, `${index.entries.length - before.entries}`)
     if (index.items.length - before.items !== part.items) throw disagrees(`${part.items} items in ${part.name}`, `${index.items.length - before.items}`)
   })
   checkEntries(manifest, index.entries)
+  giveParts(index.items, lists)
   checkItems(manifest, index)
   return index
 }
+
+/** Chunks and copies by the blob that they make, in the order of their lines. */
+type Lists = Map<string, PartsLine['list']>
 
 function* linesOf(part: IndexPart, bytes: Uint8Array): Generator<Buffer> {
   if (bytes.length !== part.size || digestOf(bytes) !== part.digest) throw disagrees(`${part.name} to be ${part.size} bytes with ${part.digest}`, `${bytes.length} bytes with ${digestOf(bytes)}`)
@@ -90,23 +112,47 @@ function decompress(part: IndexPart, bytes: Uint8Array): Buffer {
   return content
 }
 
-function addLine(index: Index, bytes: Buffer, where: string): void {
+function addLine(index: Index, lists: Lists, bytes: Buffer, where: string): void {
   const line = checkShape(IndexLine, parseCanonicalJson(bytes, where), where)
   if ('item' in line) index.items.push(line.item)
-  else if (index.items.length > 0) throw disagrees('all entries before all items', `an entry after an item in ${where}`)
+  else if (index.items.length > 0) throw disagrees('all entries and parts before all items', `one after an item in ${where}`)
+  else if ('parts' in line) addParts(lists, line.parts)
+  else if (lists.size > 0) throw disagrees('all entries before all parts', `an entry after parts in ${where}`)
   else index.entries.push(line.entry)
 }
+
+function addParts(lists: Lists, { blob, list }: PartsLine): void {
+  const before = lists.get(blob)
+  if (before === undefined) lists.set(blob, list)
+  else if ([...lists.keys()].at(-1) === blob) for (const part of list) before.push(part)
+  else throw disagrees(`all parts of ${blob} one after the other`, 'more of them after those of another')
+}
+
+/** From here on a blob in chunks is like one in pieces: its parts stand at the items that have it. */
+function giveParts(items: readonly Item[], lists: Lists): void {
+  const unused = new Set(lists.keys())
+  for (const item of items) {
+    for (const blob of item.blobs) {
+      if (blob.parts !== undefined && !isPieces(blob.parts)) throw disagrees(`pieces only at ${itemKey(item)}`, 'chunks or copies, which have lines of their own')
+      const list = lists.get(blob.digest)
+      if (list === undefined) continue
+      if (blob.parts !== undefined) throw disagrees(`${blob.digest} of ${itemKey(item)} to have one list of parts`, 'two')
+      blob.parts = list
+      unused.delete(blob.digest)
+    }
+  }
+  if (unused.size > 0) throw disagrees('parts of blobs that items have', `parts of ${[...unused][0]}, which none has`)
+}
+
+/** Entries of these folders are never larger. */
+const MOST_BYTES: ReadonlyMap<string, number> = new Map([[PIECES, PIECE_BYTES], [CHUNKS, CHUNK_STORED_BYTES]])
 
 function checkEntries(manifest: Manifest, entries: readonly PayloadEntry[]): void {
   const names = new Set<string>()
   for (const entry of entries) {
     const [folder, hex] = entry.name.split('/') as [string, string]
-    if (folder === 'chunks') {
-      throw new DrydockError('DD-BUNDLE-011', 'expected whole blobs and pieces only, found chunks in the index', 'this version does not read bundles in chunks: update the appliance, or build with a matching version')
-    }
-    if (folder === 'pieces' && entry.size > PIECE_BYTES) {
-      throw new DrydockError('DD-BUNDLE-010', `expected pieces of at most ${PIECE_BYTES} bytes, found ${entry.size}`, 'build the bundle again with this version')
-    }
+    const most = MOST_BYTES.get(`${folder}/`) ?? Infinity
+    if (entry.size > most) throw new DrydockError('DD-BUNDLE-010', `expected ${folder} of at most ${most} bytes, found ${entry.size}`, 'build the bundle again with this version')
     if (digestFromHex(hex) !== entry.digest) throw disagrees(`${entry.name} to be named by its digest`, entry.digest)
     if (names.has(entry.name)) throw disagrees('every entry once', `${entry.name} twice`)
     names.add(entry.name)
@@ -131,7 +177,8 @@ function checkItems(manifest: Manifest, index: Index): void {
   const sizes = new Map(index.entries.map(entry => [entry.name, entry.size]))
   const unused = new Set(sizes.keys())
   const counts: Record<string, number> = {}
-  const spellings = new Map<string, string>()
+  const known = new Map<string, ItemBlob['parts']>()
+  const contents = new Map<string, string>()
   let last = ''
   for (const item of index.items) {
     const key = itemKey(item)
@@ -139,15 +186,15 @@ function checkItems(manifest: Manifest, index: Index): void {
     last = key
     counts[item.kind] = (counts[item.kind] ?? 0) + 1
     for (const blob of item.blobs) {
-      const spelling = blob.parts === undefined ? '' : canonicalJson(blob.parts)
-      if ((spellings.get(blob.digest) ?? spelling) !== spelling) throw disagrees(`${blob.digest} of ${key} to have the same parts everywhere`, 'others')
-      spellings.set(blob.digest, spelling)
+      const isNew = !known.has(blob.digest)
+      if (!isNew && !sameParts(known.get(blob.digest), blob.parts)) throw disagrees(`${blob.digest} of ${key} to have the same parts everywhere`, 'others')
+      known.set(blob.digest, blob.parts)
       const whole = `${BLOBS}${blob.digest.slice('sha256:'.length)}`
       const size = sizes.get(whole)
       if (blob.parts !== undefined) {
         if (size !== undefined) throw disagrees(`${blob.digest} of ${key} to come whole or in parts`, 'both')
-        checkParts(key, blob, blob.parts, sizes)
-        for (const part of blob.parts) unused.delete(part.entry)
+        checkParts(key, blob, blob.parts, { sizes, contents, isDelta: manifest.base !== undefined }, isNew)
+        if (isNew) for (const part of blob.parts) if ('entry' in part) unused.delete(part.entry)
         continue
       }
       if (size === undefined && manifest.base === undefined) throw disagrees(`every blob of ${key} to be in the bundle`, `none for ${blob.digest}`)
@@ -155,24 +202,7 @@ function checkItems(manifest: Manifest, index: Index): void {
       unused.delete(whole)
     }
   }
+  for (const [blob, parts] of known) checkCopies(blob, parts, digest => sizes.has(`${BLOBS}${digest.slice('sha256:'.length)}`) || known.get(digest) !== undefined)
   if (unused.size > 0) throw disagrees('every entry to belong to an item', `${unused.size} that belong to none (${[...unused][0]})`)
   if (canonicalJson(counts) !== canonicalJson(manifest.totals.items)) throw disagrees(`items ${canonicalJson(manifest.totals.items)}`, canonicalJson(counts))
-}
-
-/** Parts are pieces that this bundle brings, each as it is announced, and together as long as the blob. */
-function checkParts(key: string, blob: ItemBlob, parts: NonNullable<ItemBlob['parts']>, sizes: ReadonlyMap<string, number>): void {
-  if (parts.length === 0) throw disagrees(`parts of ${blob.digest} of ${key}`, 'none')
-  let total = 0
-  for (const part of parts) {
-    if (part.entry !== `${PIECES}${part.digest.slice('sha256:'.length)}`) throw disagrees(`parts of ${blob.digest} of ${key} to be pieces named by their digest`, part.entry)
-    const size = sizes.get(part.entry)
-    if (size === undefined) throw disagrees(`every part of ${blob.digest} of ${key} to be in the bundle`, `none for ${part.entry}`)
-    if (size !== part.size || size === 0) throw disagrees(`${part.entry} of ${key} to be ${part.size} bytes`, `${size}`)
-    total += size
-  }
-  if (total !== blob.size) throw disagrees(`the parts of ${blob.digest} of ${key} to be ${blob.size} bytes together`, `${total}`)
-}
-
-function disagrees(expected: string, found: string, cause?: unknown): DrydockError {
-  return new DrydockError('DD-BUNDLE-012', `expected ${expected}, found ${found}`, 'the index and the signed manifest do not belong together; fetch the bundle again', cause === undefined ? {} : { cause })
 }

@@ -8,6 +8,26 @@ export type ItemKind = (typeof ITEM_KINDS)[number]
 /** Who has checked a document's shape has checked its digests: the pattern is that of `parseDigest`, so the type may say so. */
 export const DigestText = Type.Unsafe<Digest>(Type.String({ pattern: '^sha256:[0-9a-f]{64}$' }))
 
+const Count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
+const strict = { additionalProperties: false } as const
+
+/** A fixed piece of a blob: `digest` and `size` are of its bytes, which stand in the volume as they are. */
+export const Piece = Type.Object({ entry: Type.String({ maxLength: 200 }), digest: DigestText, size: Count }, strict)
+/** A content-defined chunk: the entry is one zstd frame, `content` what it unfolds to. A reader stops at that size. */
+export const Chunk = Type.Object({ entry: Type.String({ maxLength: 200 }), content: Type.Object({ digest: DigestText, size: Count }, strict) }, strict)
+/** Bytes that are not brought: the receiver takes `size` bytes at `offset` of a blob that it holds already. Only in deltas. */
+export const Copy = Type.Object({ from: DigestText, offset: Count, size: Count }, strict)
+export const BlobPart = Type.Union([Piece, Chunk, Copy])
+export type Piece = Type.Static<typeof Piece>
+export type Chunk = Type.Static<typeof Chunk>
+export type Copy = Type.Static<typeof Copy>
+export type BlobPart = Type.Static<typeof BlobPart>
+
+/** Bytes of the blob that a part makes. */
+export function partBytes(part: BlobPart): number {
+  return 'content' in part ? part.content.size : part.size
+}
+
 /** One blob of an item. `name` is its file name or its role inside the item (`numpy-1.26.4-….whl`, `config`). */
 export const ItemBlob = Type.Object(
   {
@@ -15,8 +35,8 @@ export const ItemBlob = Type.Object(
     digest: DigestText,
     size: Type.Integer({ minimum: 0 }),
     mediaType: Type.Optional(Type.String({ maxLength: 255 })),
-    /** Pieces or chunks, in order, when the blob does not travel whole. */
-    parts: Type.Optional(Type.Array(Type.Object({ entry: Type.String({ maxLength: 200 }), digest: DigestText, size: Type.Integer({ minimum: 0 }) }, { additionalProperties: false }))),
+    /** When the blob does not travel whole, in order: pieces only, or chunks and copies. The latter stand in lines of their own in the index (index-line.ts). */
+    parts: Type.Optional(Type.Array(BlobPart)),
   },
   { additionalProperties: false },
 )

@@ -33,8 +33,9 @@ export const Manifest = Type.Object({
   /** The lock's time, UTC ISO 8601 with seconds. */
   created: Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' }),
   expires: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' })),
-  /** Receipt digest that a delta stands on. */
+  /** What a delta stands on: the digest of a receipt, or of the manifest of an earlier bundle of this stream and epoch, whose sequence then is `baseSequence`. */
   base: Type.Optional(DigestText),
+  baseSequence: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   index: Type.Array(IndexPart, { maxItems: 4096 }),
   volumes: Type.Array(Volume, { minItems: 1, maxItems: 999 }),
   /** What parity volumes hold. A reader that does not know it needs every volume, and refuses a parity volume by its first entry; so it is not critical. */

@@ -26,8 +26,4 @@ export type VerifiedManifest = {
 
 declare const indexBrand: unique symbol
 /** What a verified bundle holds, checked against its manifest and against itself. Only importer/verify makes one. */
-export type VerifiedIndex = Index & {
-  readonly [indexBrand]: true
-  /** Blobs that the appliance must hold already, each with an item that needs it. */
-  readonly needed: ReadonlyMap<Digest, string>
-}
+export type VerifiedIndex = Index & { readonly [indexBrand]: true }

@@ -5,7 +5,7 @@ import type { Clock } from '../../appliance/core/clock.ts'
 import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
-import { blobsBrought } from '../../bundles/format/brought.ts'
+import { blobsBrought, blobsMissing } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { BLOBS } from '../../bundles/format/index-line.ts'
 import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
@@ -73,7 +73,7 @@ export function createImporter(deps: ImporterDeps) {
     return { verified, index: verifyIndex(verified, head.parts) }
   }
 
-  const missingFrom = (index: VerifiedIndex): string[] => [...index.needed].filter(([digest]) => !deps.blobs.has(digest)).map(([digest, item]) => `${item} ${digest}`)
+  const missingFrom = (index: VerifiedIndex): string[] => [...blobsMissing(index, deps.blobs.has)].map(([digest, item]) => `${item} ${digest}`)
 
   async function freeBytes(): Promise<number> {
     const disk = await statfs(deps.stagingDir)

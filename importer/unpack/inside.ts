@@ -3,9 +3,10 @@ import { closeSync, constants, openSync, read, readSync, unlinkSync, writeSync }
 import { open, type FileHandle } from 'node:fs/promises'
 import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { fileSource, readVolume, type VolumeReader } from '../../bundles/archive/reader.ts'
+import { unfold } from './zstd-frame.ts'
 
 /**
- * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, null for a pipe that begins with the payload, then the lines of plan.ts, `<name> <size> <keep 0|1> [<hex>@<offset> …]`,
+ * The confined program. It sees three things: the plan on standard input (`{"offset":…}`, null for a pipe that begins with the payload, then the lines of plan.ts, `<name> <size> <keep 0|1> <-|size:hex> [<hex>@<offset>*<count> …]`,
  * in the order of the signed index), the media as descriptor 3, and /staging. It tells what it does as JSON lines on standard output.
  * It imports as little as it can: what is not here cannot be turned against us.
  */
@@ -20,14 +21,17 @@ const FLUSH_BYTES = 64 * 1024 * 1024
 const REPORT_MS = 250
 const NEW_FILE = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL | constants.O_NOFOLLOW
 
-type Target = { hex: string; offset: number }
-type Planned = { name: string; hex: string; size: number; keep: boolean; targets: Target[] }
-/** Blobs that are open at one time while one piece of them is written. */
+type Target = { hex: string; offset: number; count: number }
+type Planned = { name: string; hex: string; size: number; keep: boolean; content: { size: number; hex: string } | undefined; targets: Target[] }
+/** Blobs that are open at one time while parts of them are written. */
 const OPEN_TARGETS = 16
 
 let done = 0
 let kept = 0
 let reported = 0
+/** Blobs that parts are being written into, by their names. */
+const joining = new Map<string, FileHandle>()
+let unflushed = 0
 
 try {
   const lines = linesOf(0)
@@ -41,13 +45,23 @@ try {
 
 async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<void> {
   for (const line of lines) {
-    const [name = '', size = '', keep = '', ...targets] = line.split(' ')
+    const planned = plannedOf(line)
     const before = done
-    await take(volume, { name, hex: name.slice(name.indexOf('/') + 1), size: Number(size), keep: keep === '1', targets: targets.map(target => ({ hex: target.slice(0, 64), offset: Number(target.slice(65)) })) })
-    advance(before + Number(size) - done)
+    await take(volume, planned)
+    advance(before + planned.size - done)
   }
+  await closeTargets()
   const extra = await volume.entry()
   if (extra !== undefined) throw wrongEntry('the end of the archive', JSON.stringify(extra.name))
+}
+
+function plannedOf(line: string): Planned {
+  const [name = '', size = '', keep = '', content = '-', ...targets] = line.split(' ')
+  return {
+    name, hex: name.slice(name.indexOf('/') + 1), size: Number(size), keep: keep === '1',
+    content: content === '-' ? undefined : { size: Number(content.slice(0, -65)), hex: content.slice(-64) },
+    targets: targets.map(target => ({ hex: target.slice(0, 64), offset: Number(target.slice(65, target.indexOf('*'))), count: Number(target.slice(target.indexOf('*') + 1)) })),
+  }
 }
 
 async function take(volume: VolumeReader, planned: Planned): Promise<void> {
@@ -57,12 +71,12 @@ async function take(volume: VolumeReader, planned: Planned): Promise<void> {
     throw wrongEntry(`${name} (${planned.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
   }
   const path = `/staging/${planned.hex}`
-  const hex = planned.targets.length > 0 ? await writePiece(volume, planned.targets) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
+  const hex = planned.content !== undefined ? await writeChunk(volume, planned, planned.content) : planned.targets.length > 0 ? await writePiece(volume, planned) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
   if (hex !== planned.hex) {
     if (planned.keep) unlinkSync(path)
     throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
   }
-  kept += planned.size * (planned.keep ? 1 : planned.targets.length)
+  kept += planned.keep ? planned.size : (planned.content?.size ?? planned.size) * planned.targets.reduce((times, { count }) => times + count, 0)
 }
 
 /** What the store holds already is not written again, but still checked: a damaged medium is reported, never "successful". */
@@ -114,42 +128,66 @@ async function writeLarge(volume: VolumeReader, path: string, hex: string): Prom
  * A piece goes to its place in each blob that has it, before it is known to be the right one: the blob is kept only when all of it was
  * read again by the parent and has its own digest. Other volumes may have written other pieces, so the file may be there.
  */
-async function writePiece(volume: VolumeReader, targets: readonly Target[]): Promise<string> {
+async function writePiece(volume: VolumeReader, { size, targets }: Planned): Promise<string> {
   const hash = createHash('sha256')
-  const files = new Map<string, FileHandle>()
   let at = 0
-  let unflushed = 0
-  try {
-    for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
-      const writing = writeTargets(files, targets, chunk, at)
-      writing.catch(() => undefined)
-      hash.update(chunk)
-      await writing
-      at += chunk.length
-      advance(chunk.length)
-      unflushed += chunk.length
-      if (unflushed >= FLUSH_BYTES) {
-        report({ done, kept, flush: `${targets[0]!.hex}.joining` })
-        unflushed = 0
-      }
-    }
-  } finally {
-    for (const file of files.values()) await file.close()
+  for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) {
+    const writing = writeTargets(targets, chunk, at, size)
+    writing.catch(() => undefined)
+    hash.update(chunk)
+    await writing
+    at += chunk.length
+    advance(chunk.length)
   }
   return hash.digest('hex')
 }
 
-async function writeTargets(files: Map<string, FileHandle>, targets: readonly Target[], chunk: Buffer, at: number): Promise<void> {
-  for (const { hex, offset } of targets) {
-    const known = files.get(hex)
-    const file = known ?? (await open(`/staging/${hex}.joining`, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600))
-    if (known === undefined && files.size < OPEN_TARGETS) files.set(hex, file)
-    try {
-      await writeAll(file, chunk, offset + at)
-    } finally {
-      if (!files.has(hex)) await file.close()
+/**
+ * A chunk is small enough to be held, so it is unfolded only when its bytes are those that were signed, and written only when what it
+ * unfolds to is.
+ */
+async function writeChunk(volume: VolumeReader, { name, hex, size, targets }: Planned, content: NonNullable<Planned['content']>): Promise<string> {
+  const frame = Buffer.allocUnsafe(size)
+  let filled = 0
+  for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) filled += chunk.copy(frame, filled)
+  const found = createHash('sha256').update(frame).digest('hex')
+  if (found !== hex) return found
+  const bytes = unfold(name, frame, content.size)
+  const unfolded = createHash('sha256').update(bytes).digest('hex')
+  if (unfolded !== content.hex) throw new DrydockError('DD-BUNDLE-030', `expected ${name} to unfold to sha256:${content.hex}, found sha256:${unfolded}`, 'the bundle was built wrong, though it is signed: build it again, and find out who changed the builder')
+  await writeTargets(targets, bytes, 0, content.size)
+  return found
+}
+
+/** The part that is `size` bytes long goes to each target, as often as it occurs there; these are its bytes from `at` on. */
+async function writeTargets(targets: readonly Target[], bytes: Buffer, at: number, size: number): Promise<void> {
+  for (const { hex, offset, count } of targets) {
+    const file = joining.get(hex) ?? (await openTarget(hex))
+    for (let time = 0; time < count; time++) {
+      await writeAll(file, bytes, offset + time * size + at)
+      unflushed += bytes.length
+      if (unflushed < FLUSH_BYTES) continue
+      report({ done, kept, flush: `${hex}.joining` })
+      unflushed = 0
     }
   }
+}
+
+/** The one that was opened first makes room: parts of a blob come one after the other. */
+async function openTarget(hex: string): Promise<FileHandle> {
+  if (joining.size >= OPEN_TARGETS) {
+    const [oldest] = joining
+    joining.delete(oldest![0])
+    await oldest![1].close()
+  }
+  const file = await open(`/staging/${hex}.joining`, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW, 0o600)
+  joining.set(hex, file)
+  return file
+}
+
+async function closeTargets(): Promise<void> {
+  for (const file of joining.values()) await file.close()
+  joining.clear()
 }
 
 async function writeAll(file: FileHandle, chunk: Buffer, position: number | null = null): Promise<void> {

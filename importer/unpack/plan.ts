@@ -1,40 +1,74 @@
 import { hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { blobsBrought, entriesOf } from '../../bundles/format/brought.ts'
-import { PIECES } from '../../bundles/format/index-line.ts'
+import { BLOBS } from '../../bundles/format/index-line.ts'
+import { partBytes, type Chunk, type Copy } from '../../bundles/format/item.ts'
 import type { VerifiedIndex } from '../../bundles/format/verified.ts'
 
-/** Where a piece goes: at `offset` of the blob that it is a part of. */
-export type Target = { blob: Digest; offset: number }
-/** One entry of a volume and what becomes of it: kept whole, written into blobs as a piece, or (neither) only checked. */
-export type Planned = { name: string; size: number; keep: boolean; targets: Target[] }
+/** Where a part goes: `count` times, one after the other, from `offset` of the blob on. */
+export type Target = { blob: Digest; offset: number; count: number }
+/**
+ * One entry of a volume and what becomes of it: kept whole, written into blobs as a piece, unfolded into them as a chunk of that
+ * content, or (neither) only checked.
+ */
+export type Planned = { name: string; size: number; keep: boolean; content?: Chunk['content']; targets: Target[] }
 
 /** What the volume holds, in its order; what the store holds already is checked but not written. */
 export function planOf(index: VerifiedIndex, volume: number, holds: (digest: Digest) => boolean): Planned[] {
   const targets = new Map<string, Target[]>()
+  const contents = new Map<string, Chunk['content']>()
   for (const [blob, { parts }] of blobsBrought(index)) {
     if (parts === undefined || holds(blob)) continue
     let offset = 0
     for (const part of parts) {
-      const all = targets.get(part.entry) ?? []
-      all.push({ blob, offset })
-      targets.set(part.entry, all)
-      offset += part.size
+      const size = partBytes(part)
+      if ('entry' in part) {
+        const all = targets.get(part.entry) ?? []
+        const last = all.at(-1)
+        if (last?.blob === blob && last.offset + last.count * size === offset) last.count++
+        else all.push({ blob, offset, count: 1 })
+        targets.set(part.entry, all)
+        if ('content' in part) contents.set(part.entry, part.content)
+      }
+      offset += size
     }
   }
-  return entriesOf(index, volume).map(({ name, size, digest }) => ({ name, size, keep: !name.startsWith(PIECES) && !holds(digest), targets: targets.get(name) ?? [] }))
+  return entriesOf(index, volume).map(({ name, size, digest }) => {
+    const content = contents.get(name)
+    return { name, size, keep: name.startsWith(BLOBS) && !holds(digest), ...(content === undefined ? {} : { content }), targets: targets.get(name) ?? [] }
+  })
 }
 
 /** Bytes that the plan writes. */
 export function bytesWritten(plan: readonly Planned[]): number {
-  return plan.reduce((sum, { size, keep, targets }) => sum + size * (keep ? 1 : targets.length), 0)
+  return plan.reduce((sum, { size, keep, content, targets }) => sum + (keep ? size : targets.reduce((times, { count }) => times + count, 0) * (content?.size ?? size)), 0)
 }
 
-/** One line for the confined process: `NAME SIZE KEEP [HEX@OFFSET …]`. */
-export function planLine({ name, size, keep, targets }: Planned): string {
-  return `${[name, size, keep ? 1 : 0, ...targets.map(({ blob, offset }) => `${hexOf(blob)}@${offset}`)].join(' ')}\n`
+/** One line for the confined process: `NAME SIZE KEEP CONTENT [HEX@OFFSET*COUNT …]`, CONTENT being `-` or `SIZE:HEX` of what a chunk unfolds to. */
+export function planLine({ name, size, keep, content, targets }: Planned): string {
+  const unfolds = content === undefined ? '-' : `${content.size}:${hexOf(content.digest)}`
+  return `${[name, size, keep ? 1 : 0, unfolds, ...targets.map(({ blob, offset, count }) => `${hexOf(blob)}@${offset}*${count}`)].join(' ')}\n`
 }
 
-/** A blob that is being joined from pieces lies beside the finished ones under this name, until its whole digest was checked. */
+/** What is copied into a blob from one that the store holds: `size` bytes at `offset` of `from` go to `to`. */
+export type Copying = Copy & { to: number }
+
+/** For each blob that is made of parts and not here yet: what of it no volume brings. */
+export function copiesOf(index: VerifiedIndex, holds: (digest: Digest) => boolean): Map<Digest, Copying[]> {
+  const copies = new Map<Digest, Copying[]>()
+  for (const [blob, { parts }] of blobsBrought(index)) {
+    if (parts === undefined || holds(blob)) continue
+    let to = 0
+    const mine: Copying[] = []
+    for (const part of parts) {
+      if ('from' in part) mine.push({ ...part, to })
+      to += partBytes(part)
+    }
+    if (mine.length > 0) copies.set(blob, mine)
+  }
+  return copies
+}
+
+/** A blob that is being joined from parts lies beside the finished ones under this name, until its whole digest was checked. */
 export function joiningName(hex: string): string {
   return `${hex}.joining`
 }

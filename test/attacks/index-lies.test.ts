@@ -43,7 +43,7 @@ await t.test('an index that is signed but does not hold is refused before any pa
   await refused(t, here, await lie(index, same => ({ ...same, volumes: [{ firstEntry: 0, entries: 2, payloadSize: 2 ** 52 }] })), 'DD-BUNDLE-012', 'a volume of another size')
   await refused(t, here, await lie(index, same => ({ ...same, index: same.index.map(part => ({ ...part, items: 3 })) })), 'DD-BUNDLE-012', 'a part with another number of items')
   const chunk = { ...one, name: one.name.replace('blobs/', 'chunks/') }
-  await refused(t, here, await lie({ ...index, entries: [chunk, two] }), 'DD-BUNDLE-011', 'chunks, which this version does not read')
+  await refused(t, here, await lie({ ...index, entries: [chunk, two] }), 'DD-BUNDLE-012', 'a chunk of nothing')
   const piece = { ...one, name: one.name.replace('blobs/', 'pieces/') }
   await refused(t, here, await lie({ ...index, entries: [piece, two] }), 'DD-BUNDLE-012', 'a piece of nothing')
   const inParts = (...parts: { entry: string; digest: Digest; size: number }[]): Item => ({ ...a, blobs: a.blobs.map(blob => ({ ...blob, parts })) })
