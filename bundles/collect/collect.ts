@@ -54,10 +54,12 @@ export async function collect(input: CollectInput): Promise<Collected> {
   })
   try {
     const workspace = await openWorkspace(folder, meter)
-    const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal: input.signal, environment: input.environment }
-    const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting)
     const lockPath = join(folder, LOCK_FILE)
-    const lock = await lockOf(collection, oneOfEach(items), { lockPath, newest, environment: input.environment, clock: input.clock })
+    const former = await formerLock(lockPath)
+    const before = new Map(former?.items.map(item => [itemKey(item), item]))
+    const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal: input.signal, environment: input.environment, pinned: key => before.get(key) }
+    const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting)
+    const lock = lockOf(collection, oneOfEach(items), { former, newest, environment: input.environment, clock: input.clock })
     const text = `${canonicalJson(lock)}\n`
     await writeDurably(lockPath, text, { mode: 0o640 })
     meter.stop()
@@ -108,14 +110,13 @@ function oneOfEach(items: readonly Item[]): Item[] {
   return [...byKey].toSorted(([a], [b]) => (a < b ? -1 : 1)).map(([, item]) => item)
 }
 
-type Times = { lockPath: string; newest: Date | undefined; environment: NodeJS.ProcessEnv; clock: Clock }
+type Times = { former: CollectionLock | undefined; newest: Date | undefined; environment: NodeJS.ProcessEnv; clock: Clock }
 
 /**
  * `created`: the collection's own; SOURCE_DATE_EPOCH; the former lock's when the items are the same (so that collecting again
  * changes nothing); the newest apt Release's Date; last, the clock, when nothing upstream has a signed date.
  */
-async function lockOf(collection: Collection, items: Item[], { lockPath, newest, environment, clock }: Times): Promise<CollectionLock> {
-  const former = await formerLock(lockPath)
+function lockOf(collection: Collection, items: Item[], { former, newest, environment, clock }: Times): CollectionLock {
   const epoch = environment['SOURCE_DATE_EPOCH']
   const same = former !== undefined && former.name === collection.name && canonicalJson(former.items) === canonicalJson(items)
   const created =

@@ -44,7 +44,7 @@ export const Collection = Type.Object(
     npm: Type.Optional(
       Type.Object(
         {
-          /** Folders with package.json and package-lock.json. */
+          /** Folders with the lock file of npm, pnpm (8 and later) or Yarn (1, 2 and later), or such a file itself. */
           projects: Type.Optional(Type.Array(Path)),
           /** `name`, `name@range`, `name@tag`, each with its dependencies. */
           packages: Type.Optional(Type.Array(Type.String({ pattern: '^(@[a-z0-9~._-]+/)?[A-Za-z0-9~._-]+(@[^\\s@:/]+)?$' }))),

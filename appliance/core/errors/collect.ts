@@ -7,7 +7,7 @@ export const COLLECT_ERRORS = {
   'DD-COLLECT-004': { exit: 3, http: 422, retryable: false, story: 'What a registry sent is not what its own index or the lock file says (another hash or size). It was not kept. A damaged cache on the way does this, and so does an attack.' },
   'DD-COLLECT-005': { exit: 1, http: 502, retryable: true, story: 'A registry that this machine is set up for did not answer, or answered with a fault, after several tries. What was fetched is kept: run the command again.' },
   'DD-COLLECT-006': { exit: 1, http: 404, retryable: false, story: 'The registry does not know this package, version or image.' },
-  'DD-COLLECT-007': { exit: 2, http: 422, retryable: false, story: 'An npm project cannot be collected as it stands: no lock file of version 2 or 3, or a dependency that does not come from a registry (git, a folder, a tarball of its own).' },
+  'DD-COLLECT-007': { exit: 2, http: 422, retryable: false, story: 'An npm project cannot be collected as it stands: no lock file of npm, pnpm or Yarn that can be read, more than one, or a dependency that does not come from a registry (git, a folder, a link out of the project, a tarball of its own).' },
   'DD-COLLECT-008': { exit: 1, http: 422, retryable: false, story: 'pip found no set of wheels for the requirements on this Python version and platform. Source distributions are never built while collecting.' },
   'DD-COLLECT-009': { exit: 2, http: 422, retryable: false, story: 'A role of the collection is unknown, or its pack needs something that the collection does not bring.' },
   'DD-COLLECT-010': { exit: 1, http: 422, retryable: false, story: 'No apt source of this machine offers the suite with the key that the collection trusts.' },

@@ -11,10 +11,14 @@ import type { Json } from '../../format/json.ts'
 import type { Collecting } from '../collecting.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
+import { npmLicences } from '../licences.ts'
 import { purl } from '../purl.ts'
 import { hashOfFile, mismatch, type Expected } from '../workspace.ts'
 import { npmConfig, type NpmConfig } from './config.ts'
-import { packageWants, projectWants, type NpmPlatform, type NpmWant } from './lockfile.ts'
+import { packageWants } from './lockfile.ts'
+import { platformLists, runsOn, type NpmPlatform } from './platform.ts'
+import { projectWants } from './project.ts'
+import type { NpmWant } from './wanted.ts'
 
 export type NpmWants = { projects: readonly string[]; packages: readonly string[]; platforms: readonly NpmPlatform[]; folder: string }
 
@@ -27,7 +31,7 @@ type Manifest = Record<string, Json> & { dist?: { integrity?: string; shasum?: s
 export async function collectNpm(wants: NpmWants, collecting: Collecting): Promise<Item[]> {
   const { environment, signal } = collecting
   const groups: { wants: NpmWant[]; folder: string }[] = []
-  for (const folder of wants.projects) groups.push({ wants: await projectWants(folder, wants.platforms), folder })
+  for (const project of wants.projects) groups.push(await projectWants(project, wants.platforms))
   if (wants.packages.length > 0) groups.push({ wants: await packageWants(wants.packages, wants.platforms, environment, signal, wants.folder), folder: wants.folder })
   const items = new Map<string, Item>()
   for (const group of groups) {
@@ -35,8 +39,8 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
     const http = openHttp(config)
     try {
       collecting.meter.planned(group.wants.length)
-      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, { ...collecting, signal: each }, config, http))))
-      for (const item of found) {
+      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, wants.platforms, { ...collecting, signal: each }, config, http))))
+      for (const item of found.filter(one => one !== undefined)) {
         const key = `${item.name}@${item.version}`
         items.set(key, joinTags(items.get(key), item))
       }
@@ -47,7 +51,8 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
   return [...items.values()]
 }
 
-async function versionItem(want: NpmWant, collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item> {
+/** @returns undefined for a version that runs on none of the platforms, where only its manifest says so. */
+async function versionItem(want: NpmWant, platforms: readonly NpmPlatform[], collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item | undefined> {
   const { workspace, meter } = collecting
   const what = `${want.name}@${want.version} (npm)`
   const folder = await workspace.cacheFolder('npm')
@@ -59,7 +64,11 @@ async function versionItem(want: NpmWant, collecting: Collecting, config: NpmCon
   }
   const registry = config.registryOf(want.name)
   const found = await versionManifest(want, registry, http, collecting.signal)
-  const expected = agreed(want, found, what)
+  if (want.platformByManifest === true && !platforms.some(platform => runsOn(platformLists(found), platform))) {
+    meter.finished(1)
+    return undefined
+  }
+  const expected = agreed(want, found, what, collecting.pinned(`npm:${want.name}@${want.version}`)?.metadata['integrity'])
   const kept = await http.read({ url: tarballUrl(want, registry, found), what, signal: collecting.signal }, async body => await workspace.keep(what, body, expected))
   const sha512 = expected.algorithm === 'sha512' ? expected.hex : await hashOfFile(workspace.blobPath(kept.digest), 'sha512')
   const integrity = `sha512-${Buffer.from(sha512, 'hex').toString('base64')}`
@@ -71,18 +80,23 @@ async function versionItem(want: NpmWant, collecting: Collecting, config: NpmCon
 
 /**
  * The hash that both the lock file and the registry stand for. Where they use different algorithms the lock's counts: it is what
- * the project reviewed.
+ * the project reviewed. Without one in the project (Yarn 2 and later, a bare name), our own former lock pins what came before.
  * @throws DD-COLLECT-004 when they contradict each other, or when there is none but SHA-1.
  */
-function agreed(want: NpmWant, found: Manifest, what: string): Expected {
+function agreed(want: NpmWant, found: Manifest, what: string, pin: unknown): Expected {
   const { integrity = '', shasum } = found.dist ?? {}
-  const lock = strongest(want.integrity ?? '')
-  const registry = strongest(integrity)
-  if (lock !== undefined && registry?.algorithm === lock.algorithm && registry.hex !== lock.hex) throw mismatch(what, lock, registry.hex)
+  const lock = strongest(want.integrity ?? '', 'the lock file')
+  const former = lock === undefined && typeof pin === 'string' ? strongest(pin, 'the former lock.json of this workspace') : undefined
+  const registry = strongest(integrity, 'the registry')
+  for (const known of [lock, former]) {
+    if (known !== undefined && registry?.algorithm === known.algorithm && registry.hex !== known.hex) throw mismatch(what, known, registry.hex, 'the registry\'s own index')
+  }
   const old = /(?:^|\s)sha1-([A-Za-z0-9+/]+=*)/.exec(want.integrity ?? '')?.[1]
   const sha1 = old === undefined ? undefined : Buffer.from(old, 'base64').toString('hex')
-  if (lock === undefined && sha1 !== undefined && shasum !== sha1) throw new DrydockError('DD-COLLECT-004', `expected ${what} with sha1 ${sha1}, found ${shasum ?? 'none'}`, 'make the lock file again, and look why the registry has other bytes')
-  const expected = lock ?? registry
+  if (lock === undefined && sha1 !== undefined && shasum !== sha1) {
+    throw new DrydockError('DD-COLLECT-004', `expected ${what} with sha1 ${sha1} (by the lock file), found ${shasum ?? 'none'} in the registry's own index`, 'make the lock file again, and look why the registry has other bytes')
+  }
+  const expected = lock ?? former ?? registry
   if (expected === undefined) {
     throw new DrydockError('DD-COLLECT-004', `expected a sha512, sha384 or sha256 integrity for ${what}, found ${JSON.stringify((want.integrity ?? integrity).slice(0, 60))}`, 'ask the registry for sha512 integrity, and make the lock file again')
   }
@@ -93,7 +107,7 @@ function agreed(want: NpmWant, found: Manifest, what: string): Expected {
 async function isHeld(want: NpmWant, cached: Cached, { workspace }: Collecting): Promise<boolean> {
   const digest = parseDigest(cached.digest)
   if ((await workspace.present(digest)) !== cached.size) return false
-  const expected = strongest(want.integrity ?? cached.integrity) ?? strongest(cached.integrity)
+  const expected = strongest(want.integrity ?? cached.integrity, 'the lock file') ?? strongest(cached.integrity, 'the registry')
   return expected !== undefined && (await hashOfFile(workspace.blobPath(digest), expected.algorithm)) === expected.hex
 }
 
@@ -139,10 +153,10 @@ function tarballUrl(want: NpmWant, registry: string, manifest: Manifest): string
 }
 
 /** The strongest hash of an SRI string; SHA-1 proves nothing and does not count. */
-function strongest(integrity: string): Expected | undefined {
+function strongest(integrity: string, by: string): Expected | undefined {
   for (const algorithm of ['sha512', 'sha384', 'sha256'] as const) {
     const base64 = new RegExp(`(?:^|\\s)${algorithm}-([A-Za-z0-9+/]+=*)`).exec(integrity)?.[1]
-    if (base64 !== undefined) return { algorithm, hex: Buffer.from(base64, 'base64').toString('hex') }
+    if (base64 !== undefined) return { algorithm, hex: Buffer.from(base64, 'base64').toString('hex'), by }
   }
   return undefined
 }
@@ -158,7 +172,6 @@ function keptManifest(found: Manifest, integrity: string): Record<string, Json> 
 
 function itemOf(want: NpmWant, { manifest, integrity, digest, size }: Cached): Item {
   const path = want.name.split('/')
-  const licence = manifest['license']
   return {
     kind: 'npm',
     name: want.name,
@@ -167,7 +180,7 @@ function itemOf(want: NpmWant, { manifest, integrity, digest, size }: Cached): I
     blobs: [{ name: `${path.at(-1)}-${want.version}.tgz`, digest: digest as Digest, size, mediaType: 'application/octet-stream' }],
     source: purl('npm', path, want.version),
     upstream: { digest: integrity },
-    ...(typeof licence === 'string' && licence !== '' ? { licences: [licence.slice(0, 512)] } : {}),
+    ...npmLicences(manifest),
   }
 }
 

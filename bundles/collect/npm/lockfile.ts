@@ -2,64 +2,33 @@ import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { writeDurably } from '../../../appliance/core/durable-file.ts'
-import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
+import { runsOn, type NpmPlatform, type PlatformLists } from './platform.ts'
+import { isRegistryTarball, notFromRegistry, wantedVersions, type NpmWant } from './wanted.ts'
 
-/** A machine that will install: npm's words (`linux`, `x64`, `glibc`). */
-export type NpmPlatform = { os: string; cpu: string; libc?: string | undefined }
-/** One version that a lock file names. `integrity` is the lock's, when it has one. */
-export type NpmWant = { name: string; version: string; integrity: string | undefined; tags: string[] }
+type LockEntry = PlatformLists & { name?: string; version?: string; resolved?: string; integrity?: string; link?: boolean; inBundle?: boolean; optional?: boolean }
 
-type LockEntry = {
-  name?: string
-  version?: string
-  resolved?: string
-  integrity?: string
-  link?: boolean
-  inBundle?: boolean
-  optional?: boolean
-  os?: string[]
-  cpu?: string[]
-  libc?: string[]
-}
-
-/**
- * What `npm ci` in this folder would install on one of the platforms.
- * @throws DD-COLLECT-007 when there is no lock file that says it, or something in it does not come from a registry.
- */
-export async function projectWants(folder: string, platforms: readonly NpmPlatform[]): Promise<NpmWant[]> {
-  for (const name of ['npm-shrinkwrap.json', 'package-lock.json']) {
-    const text = await readFile(join(folder, name), 'utf8').catch((failure: unknown) => {
-      if (isErrno(failure, 'ENOENT')) return undefined
-      throw failure
-    })
-    if (text !== undefined) return lockWants(text, join(folder, name), platforms)
-  }
-  throw new DrydockError('DD-COLLECT-007', `expected package-lock.json in ${folder}, found none`, 'run `npm install --package-lock-only` there and commit the lock file')
-}
-
+/** What `npm ci` with this lock file would install on one of the platforms. */
 export function lockWants(text: string, what: string, platforms: readonly NpmPlatform[]): NpmWant[] {
   const lock = parsedLock(text, what)
   if (lock.packages === undefined || lock.lockfileVersion === undefined || lock.lockfileVersion < 2) {
     throw new DrydockError('DD-COLLECT-007', `expected ${what} of lockfileVersion 2 or 3, found ${lock.lockfileVersion ?? 'none'}`, 'make it again with npm 7 or newer: npm install --package-lock-only')
   }
-  const wants = new Map<string, NpmWant>()
+  const wants = wantedVersions(what)
   for (const [place, entry] of Object.entries(lock.packages)) {
     const installed = place.lastIndexOf('node_modules/')
-    if (installed === -1 || entry.link === true || entry.inBundle === true) continue
-    if (entry.optional === true && !platforms.some(platform => runsOn(entry, platform))) continue
+    if (installed === -1 || entry.inBundle === true) continue
     const name = entry.name ?? place.slice(installed + 'node_modules/'.length)
-    if (entry.version === undefined || (entry.resolved !== undefined && !fromRegistry(entry.resolved, name))) {
-      throw new DrydockError('DD-COLLECT-007', `expected ${name} in ${what} to come from a registry, found ${entry.resolved ?? 'no version'}`, 'depend on a published version: what comes from git, a folder or a lone tarball cannot be mirrored as a package')
+    if (entry.link === true) {
+      if (entry.resolved?.startsWith('..') === true) throw notFromRegistry(name, what, `a link to ${entry.resolved}, outside of the project`)
+      continue
     }
-    const key = `${name}@${entry.version}`
-    const before = wants.get(key)
-    if (before?.integrity !== undefined && entry.integrity !== undefined && before.integrity !== entry.integrity) {
-      throw new DrydockError('DD-COLLECT-004', `expected one integrity for ${key} in ${what}, found two`, 'make the lock file again')
-    }
-    wants.set(key, { name, version: entry.version, integrity: before?.integrity ?? entry.integrity, tags: [] })
+    if (entry.optional === true && !platforms.some(platform => runsOn(entry, platform))) continue
+    if (entry.version === undefined || (entry.resolved !== undefined && !isRegistryTarball(entry.resolved))) throw notFromRegistry(name, what, entry.resolved ?? 'no version')
+    wants.add({ name, version: entry.version, integrity: entry.integrity, tags: [] })
   }
-  return [...wants.values()]
+  return wants.all()
 }
 
 function parsedLock(text: string, what: string): { lockfileVersion?: number; packages?: Record<string, LockEntry> } {
@@ -68,20 +37,6 @@ function parsedLock(text: string, what: string): { lockfileVersion?: number; pac
   } catch (cause) {
     throw new DrydockError('DD-COLLECT-007', `expected ${what} to be JSON, found something else`, 'make it again: npm install --package-lock-only', { cause })
   }
-}
-
-/** npm's rule (npm-install-checks): `!x` forbids, a list without `!` must name it. */
-function runsOn(entry: LockEntry, platform: NpmPlatform): boolean {
-  const allows = (list: string[] | undefined, value: string | undefined) => {
-    if (list === undefined || list.length === 0 || value === undefined) return true
-    if (list.includes(`!${value}`)) return false
-    return list.every(word => word.startsWith('!')) || list.includes(value) || list.includes('any')
-  }
-  return allows(entry.os, platform.os) && allows(entry.cpu, platform.cpu) && allows(entry.libc, platform.libc)
-}
-
-function fromRegistry(resolved: string, name: string): boolean {
-  return /^https?:/.test(resolved) && resolved.includes(`${name}/-/`) || /^https?:.*\/-\//.test(resolved)
 }
 
 /**
