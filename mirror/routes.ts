@@ -6,8 +6,9 @@ import type { PrivateRegistry } from './npm/private-registry.ts'
 import type { MirrorFormat } from './store/format.ts'
 import type { Store } from './store/open.ts'
 import { senderOf } from './store/serve.ts'
+import { NOTHING_WITHDRAWN, recallText, type Withdrawn } from './store/withdrawn.ts'
 
-export type MirrorRoutesDeps = { store: Pick<Store, 'blobs' | 'catalogue' | 'formats'>; log?: Log; privateNpm?: PrivateRegistry }
+export type MirrorRoutesDeps = { store: Pick<Store, 'blobs' | 'catalogue' | 'formats'>; log?: Log; privateNpm?: PrivateRegistry; withdrawn?: Pick<Withdrawn, 'byDigest'> }
 
 /** Answers are looked up, never joined to a folder, so a path can lead nowhere but to what a generation holds. */
 const CONTROL = /\p{Cc}/u
@@ -19,6 +20,7 @@ export function mirrorRoutes(deps: MirrorRoutesDeps): FastifyPluginAsync {
   const { catalogue, blobs, formats } = deps.store
   const log = deps.log ?? silentLog
   const send = senderOf(blobs)
+  const withdrawn = deps.withdrawn ?? NOTHING_WITHDRAWN
 
   const refuse = (format: MirrorFormat, reply: FastifyReply, status: number, what: string): FastifyReply => {
     const { body, mediaType, headers } = format.refusal(status, what)
@@ -33,6 +35,9 @@ export function mirrorRoutes(deps: MirrorRoutesDeps): FastifyPluginAsync {
     if ('redirect' in found) return reply.redirect(`${asked.base}/${found.redirect}`, 301)
     if ('body' in found) return reply.headers({ 'content-type': found.mediaType, 'x-content-type-options': 'nosniff', ...found.headers }).send(found.body)
     const entry = catalogue.lookup(asked.generation, format.kind, found.path)
+    // The one place that every byte of a bundle passes on its way to a client, whatever its kind and generation; indexes of ours stay.
+    const recall = entry === undefined || entry.ours ? undefined : withdrawn.byDigest(entry.digest)
+    if (recall !== undefined) return refuse(format, reply.header('cache-control', 'no-store'), ERRORS['DD-MIRROR-007'].http, `${asked.path} was ${recallText(recall)}`)
     if (entry !== undefined) return send(request, reply, entry, found.headers)
     if (found.otherwise === undefined) return refuse(format, reply, 404, asked.path)
     return reply.header('content-type', found.otherwise.mediaType).send(found.otherwise.body)

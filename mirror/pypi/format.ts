@@ -31,7 +31,7 @@ export function pypiFormat(): MirrorFormat {
   return {
     kind: 'pypi',
     prefix: 'pypi',
-    stamp: '',
+    stamp: 'PEP 714',
     async validate(item, blobs) {
       if (!/^[A-Za-z0-9][A-Za-z0-9.!+_-]*$/.test(item.version)) throw itemFault(item, 'a version by PEP 440', shown(item.version))
       for (const file of metadataOf(PypiMetadata, item).files) {

@@ -7,7 +7,10 @@ export const HTML_TYPE = 'application/vnd.pypi.simple.v1+html'
 /** One file of a project as both pages show it. `url` is relative to /pypi/simple/<project>/, so it leads to the same generation. */
 export type SimpleFile = { filename: string; url: string; sha256: string; size: number; requiresPython: string | undefined; yanked: string | boolean; metadataSha256: string | undefined }
 
-/** PEP 691, with the versions and sizes of PEP 700. */
+/**
+ * PEP 691, with the versions and sizes of PEP 700. Metadata stands under the name of PEP 714 only: pip 22.3 … 23.0, Debian 12's among them,
+ * stops at a dictionary under the older name `dist-info-metadata`.
+ */
 export function projectJson(name: string, versions: readonly string[], files: readonly SimpleFile[]): string {
   return canonicalJson({
     meta: { 'api-version': '1.1' },
@@ -22,7 +25,6 @@ export function projectJson(name: string, versions: readonly string[], files: re
         size: file.size,
         yanked: file.yanked,
         'core-metadata': metadata,
-        'dist-info-metadata': metadata,
         ...(file.requiresPython === undefined ? {} : { 'requires-python': file.requiresPython }),
       }
     }),

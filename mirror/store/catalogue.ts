@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite'
 import type { Clock } from '../../appliance/core/clock.ts'
+import type { Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
 import type { BlobStore } from './blobs.ts'
@@ -34,6 +35,10 @@ export type Catalogue = {
   search(text: string, limit: number): Item[]
   /** What stands in `to` and did not, or differently, in `from`; both ways round by swapping them. */
   diff(from: number, to: number): { added: Item[]; changed: Item[]; removed: Item[] }
+  /** In any generation, each document once: what a recall of a name means. */
+  everHeld(kind: ItemKind, name: string): Item[]
+  /** Items of any generation that this blob is part of. */
+  everHolding(digest: Digest): Item[]
   /** By the item's format; kinds that no mirror serves pass. @throws DD-MIRROR-004 */
   validate(item: Item): Promise<void>
 }
@@ -123,6 +128,8 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
       const pick = (items: Map<string, Item>, other: Map<string, Item>, both: boolean): Item[] => [...items].filter(([key]) => other.has(key) === both).map(([, item]) => item)
       return { added: pick(here, gone, false), changed: pick(here, gone, true), removed: pick(gone, here, false) }
     },
+    everHeld: (kind, name) => database.prepare('SELECT document FROM items WHERE kind = ? AND name = ? ORDER BY id').all(kind, name).map(itemOf),
+    everHolding: digest => database.prepare('SELECT document FROM items JOIN item_blobs ON item_blobs.item = items.id WHERE item_blobs.digest = ? ORDER BY items.id').all(digest).map(itemOf),
     async validate(item) {
       requireBlobs(item, blobs)
       await formatOf(item.kind)?.validate(item, blobs)

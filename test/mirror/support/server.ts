@@ -12,12 +12,14 @@ import type { NpmAuthentication } from '../../../mirror/npm/authentication.ts'
 import { startPrivateRegistry } from '../../../mirror/npm/private-registry.ts'
 import { mirrorRoutes } from '../../../mirror/routes.ts'
 import { openStore, type Store } from '../../../mirror/store/open.ts'
+import { openWithdrawn, type Withdrawn } from '../../../mirror/store/withdrawn.ts'
 import { releaseSigner } from './release-signer.ts'
 import { makeTls } from './tls.ts'
 
 export type TestMirror = {
   url: string
   store: Store
+  withdrawn: Withdrawn
   /** A folder for clients and content; gone with the mirror. */
   folder: string
   caFile: string
@@ -44,12 +46,14 @@ export async function startMirror(options: { authentication?: NpmAuthentication 
   const app: FastifyInstance = fastify({ https: { key: tls.key, cert: tls.cert } })
   const { authentication } = options
   const privateNpm = authentication === undefined ? undefined : await startPrivateRegistry({ dataDir, publicUrl: url, authentication })
-  await app.register(mirrorRoutes({ store, ...(privateNpm === undefined ? {} : { privateNpm }) }))
+  const withdrawn = openWithdrawn(store.catalogue, [])
+  await app.register(mirrorRoutes({ store, withdrawn, ...(privateNpm === undefined ? {} : { privateNpm }) }))
   await app.listen({ port, host: '127.0.0.1' })
 
   return {
     url,
     store,
+    withdrawn,
     folder,
     caFile: tls.caFile,
     keyFile: signer.keyFile,
