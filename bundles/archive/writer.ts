@@ -7,8 +7,17 @@ import { BLOCK_BYTES, headerOf, type Entry } from './header.ts'
 export type VolumeWriter = {
   /** @throws DD-BUNDLE-004 when the content is not exactly as long as announced. */
   add(entry: Entry, content: Uint8Array | AsyncIterable<Uint8Array>): Promise<void>
+  /** An entry whose content comes piece by piece; it must have ended before the next one begins. */
+  begin(entry: Entry): Promise<EntryWriter>
   finish(): Promise<{ digest: Digest; size: number }>
   discard(): Promise<void>
+}
+
+export type EntryWriter = {
+  /** @throws DD-BUNDLE-004 when it is more than was announced */
+  write(chunk: Uint8Array): Promise<void>
+  /** @throws DD-BUNDLE-004 when it was less than announced */
+  end(): Promise<void>
 }
 
 /** Two zero blocks and nothing after them: no padding to 10 KiB records, so that there is one way to end. */
@@ -16,19 +25,29 @@ export const END_OF_ARCHIVE = Buffer.alloc(2 * BLOCK_BYTES)
 
 export async function writeVolume(path: string): Promise<VolumeWriter> {
   const file = await openDurable(path, { mode: 0o644 })
-  return {
-    async add(entry, content) {
-      await file.write(headerOf(entry))
-      let written = 0
-      for await (const chunk of content instanceof Uint8Array ? [content] : content) {
+
+  async function begin(entry: Entry): Promise<EntryWriter> {
+    await file.write(headerOf(entry))
+    let written = 0
+    return {
+      async write(chunk) {
         written += chunk.length
-        if (written > entry.size) break
+        if (written > entry.size) throw otherSize(entry, 'more')
         await file.write(chunk)
-      }
-      if (written !== entry.size) {
-        throw new DrydockError('DD-BUNDLE-004', `expected ${entry.size} bytes for ${entry.name}, found ${written > entry.size ? 'more' : written}`, 'the file changed while it was packed: collect again')
-      }
-      await file.write(Buffer.alloc(padding(entry.size)))
+      },
+      async end() {
+        if (written !== entry.size) throw otherSize(entry, written)
+        await file.write(Buffer.alloc(padding(entry.size)))
+      },
+    }
+  }
+
+  return {
+    begin,
+    async add(entry, content) {
+      const open = await begin(entry)
+      for await (const chunk of content instanceof Uint8Array ? [content] : content) await open.write(chunk)
+      await open.end()
     },
     async finish() {
       await file.write(END_OF_ARCHIVE)
@@ -36,6 +55,10 @@ export async function writeVolume(path: string): Promise<VolumeWriter> {
     },
     discard: () => file.discard(),
   }
+}
+
+function otherSize(entry: Entry, found: number | string): DrydockError {
+  return new DrydockError('DD-BUNDLE-004', `expected ${entry.size} bytes for ${entry.name}, found ${found}`, 'the file changed while it was packed: collect again')
 }
 
 /** Zero bytes after a content of this size. */

@@ -5,7 +5,7 @@ import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { armorSignatures, dearmorSignatures } from '../openpgp/index.ts'
-import { writeVolume } from '../archive/index.ts'
+import { writeVolume, type Entry } from '../archive/index.ts'
 import { entriesOf } from '../format/brought.ts'
 import type { CollectionLock, Workspace } from '../format/collection-lock.ts'
 import type { Index } from '../format/index-file.ts'
@@ -13,8 +13,10 @@ import { BLOBS } from '../format/index-line.ts'
 import { itemKey, type ItemBlob } from '../format/item.ts'
 import { SIGNATURES_BYTES } from '../format/limits.ts'
 import { BUNDLE_FORMAT, type Manifest, type Volume } from '../format/manifest.ts'
-import { MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
+import { encodeManifest, MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
+import type { Work } from '../parity/index.ts'
 import { checkVolume } from './check-volume.ts'
+import { computeParity, parityPlaceholder, writeParity, type ParityInput } from './parity.ts'
 import { bytesOf, piecesOf, workspaceBlob, type Source } from './pieces.ts'
 import { pieceBytes, splitIndex, type Split } from './split.ts'
 
@@ -28,6 +30,8 @@ export type BuildInput = {
   out: string
   /** No volume is larger than this many bytes; without it there is one volume. */
   volumeBytes?: number
+  /** So many lost or damaged volumes can be rebuilt; each parity volume is as large as the largest volume. */
+  parity?: number
   /** What the receiver holds already (its receipt's inventory), and the digest that names it in the manifest. */
   since?: { base: Digest; inventory: ReadonlySet<string> }
   signal?: AbortSignal
@@ -35,7 +39,7 @@ export type BuildInput = {
 }
 
 export type BuiltVolume = { file: string; digest: Digest; size: number }
-/** `file`, `digest` and `size` are those of the first volume. */
+/** `file`, `digest` and `size` are those of the first volume; `volumes` are followed by the parity volumes. */
 export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
 
 /**
@@ -45,17 +49,28 @@ export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
  */
 export async function buildBundle(input: BuildInput): Promise<Built> {
   const { index, sources } = await indexOf(input)
-  const split = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, placed, volumes, parts))
+  const planned = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, placed, volumes, parts))
+  const withParity = planned.manifest.parity !== undefined
+  // With parity the payload is read three times: for the digests in the manifest, into the volumes, and into the parity volumes.
+  const work = (reading: 0 | 1 | 2): Work => {
+    const { bytes } = planned.manifest.totals
+    let done = 0
+    return { signal: input.signal, progress: more => input.progress?.(reading * bytes + Math.min((done += more), bytes), withParity ? 3 * bytes : bytes) }
+  }
+  const split = withParity ? await parityKnown(planned, sources, work(0)) : planned
   const signatures = await signaturesOf(split.manifestBytes, input.signers)
   await ensureFolder(input.out)
   const volumes: BuiltVolume[] = []
-  let done = 0
-  const advance = (bytes: number): void => input.progress?.((done += bytes), split.manifest.totals.bytes)
+  const writing = work(withParity ? 1 : 0)
   try {
     for (let number = 1; number <= split.manifest.volumes.length; number++) {
       const file = join(input.out, volumeName(split.manifest, number))
-      volumes.push({ file, ...(await writeOne(file, number, split, signatures, sources, input.signal, advance)) })
+      volumes.push({ file, ...(await writeOne(file, number, split, signatures, sources, writing)) })
       await readBack(file, split.manifestBytes, input.signal)
+    }
+    if (withParity) {
+      volumes.push(...(await writeParity(parityInput(split, sources), input.out, headOf(split, signatures), work(2))))
+      for (const { file } of volumes.slice(split.manifest.volumes.length)) await readBack(file, split.manifestBytes, input.signal)
     }
   } catch (failure) {
     for (const { file } of volumes) await unlink(file).catch(() => undefined)
@@ -64,21 +79,35 @@ export async function buildBundle(input: BuildInput): Promise<Built> {
   return { ...volumes[0]!, manifest: split.manifest, volumes }
 }
 
-async function writeOne(file: string, number: number, split: Split, signatures: Uint8Array, sources: ReadonlyMap<string, Source>, signal: AbortSignal | undefined, advance: (bytes: number) => void): Promise<{ digest: Digest; size: number }> {
+async function writeOne(file: string, number: number, split: Split, signatures: Uint8Array, sources: ReadonlyMap<string, Source>, work: Work): Promise<{ digest: Digest; size: number }> {
   const volume = await writeVolume(file)
   try {
-    await volume.add({ name: MANIFEST_NAME, size: split.manifestBytes.length }, split.manifestBytes)
-    await volume.add({ name: SIGNATURES_NAME, size: signatures.length }, signatures)
-    for (const { part, bytes } of split.parts) await volume.add({ name: part.name, size: bytes.length }, bytes)
+    for (const { name, size, bytes } of headOf(split, signatures)) await volume.add({ name, size }, bytes)
     for (const entry of entriesOf(split.index, number)) {
-      signal?.throwIfAborted()
+      work.signal?.throwIfAborted()
       await volume.add(entry, bytesOf(sources.get(entry.name)!, entry.digest))
-      advance(entry.size)
+      work.progress?.(entry.size)
     }
     return await volume.finish()
   } finally {
     await volume.discard()
   }
+}
+
+/** How every volume of the set begins. */
+function headOf({ manifestBytes, parts }: Split, signatures: Uint8Array): (Entry & { bytes: Uint8Array })[] {
+  const named = [{ name: MANIFEST_NAME, bytes: manifestBytes }, { name: SIGNATURES_NAME, bytes: signatures }, ...parts.map(({ part, bytes }) => ({ name: part.name, bytes }))]
+  return named.map(entry => ({ ...entry, size: entry.bytes.length }))
+}
+
+function parityInput(split: Split, sources: ReadonlyMap<string, Source>): ParityInput {
+  return { manifest: { parity: [], ...split.manifest }, index: split.index, bytesOf: entry => bytesOf(sources.get(entry.name)!, entry.digest) }
+}
+
+/** The manifest with the digests of its parity, which takes the place of one that is as long. */
+async function parityKnown(planned: Split, sources: ReadonlyMap<string, Source>, work: Work): Promise<Split> {
+  const manifest = { ...planned.manifest, parity: await computeParity(parityInput(planned, sources), work) }
+  return { ...planned, manifest, manifestBytes: encodeManifest(manifest) }
 }
 
 /**
@@ -135,6 +164,7 @@ function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[],
     ...(input.since === undefined ? {} : { base: input.since.base }),
     index: parts,
     volumes: volumes.map(({ payloadSize, firstEntry, entries }) => ({ payloadSize, firstEntry, entries })),
+    ...(input.parity === undefined || input.parity === 0 ? {} : { parity: parityPlaceholder(volumes, input.parity, pieceBytes(input.volumeBytes)) }),
     totals: { entries: index.entries.length, bytes, items },
   }
 }

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { digestOf, digestOfHash, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
-import { entriesOf } from '../format/brought.ts'
+import { entriesOfAny } from '../format/brought.ts'
 import { parseIndex, type Index } from '../format/index-file.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
@@ -64,10 +64,12 @@ export async function expectEnd(volume: VolumeReader): Promise<void> {
 /** Reads the payload to the end of the volume: each entry must be the next of the index and have its digest. @throws DD-BUNDLE-003…008 */
 export async function checkPayload(opened: OpenedVolume, options: { signal?: AbortSignal | undefined; progress?: (done: number, total: number) => void } = {}): Promise<void> {
   let done = 0
-  for (const expected of entriesOf(opened.index, opened.number)) {
+  const entries = entriesOfAny(opened.manifest, opened.index, opened.number)
+  const total = entries.reduce((sum, { size }) => sum + size, 0)
+  for (const expected of entries) {
     options.signal?.throwIfAborted()
     for await (const chunk of contentOf(opened.volume, expected)) done += chunk.length
-    options.progress?.(done, opened.manifest.volumes[opened.number - 1]!.payloadSize)
+    options.progress?.(done, total)
   }
   await expectEnd(opened.volume)
 }

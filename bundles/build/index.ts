@@ -2,6 +2,7 @@ export { buildBundle, type BuildInput, type Built, type BuiltVolume } from './bu
 export { checkPayload, checkVolume, openBundle, type OpenedVolume } from './check-volume.ts'
 export { openSet, type OpenedSet } from './open-set.ts'
 export { MEDIA_BYTES, volumeBytes } from './media.ts'
+export { parityCount } from './parity.ts'
 export { signBundle } from './sign.ts'
 export { keepSequence, openWorkspace, type OpenWorkspace } from './workspace.ts'
 export { readReceipt } from './receipt.ts'

@@ -1,7 +1,7 @@
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { writeVolume } from '../archive/index.ts'
-import { entriesOf } from '../format/brought.ts'
+import { entriesOfAny } from '../format/brought.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
 import { dearmorSignatures, parsePublicKey, signaturePackets, signedBy } from '../openpgp/index.ts'
 import { signaturesOf } from './build.ts'
@@ -41,7 +41,7 @@ async function rewrite(file: string, opened: OpenedVolume, signatures: Uint8Arra
     await volume.add({ name: MANIFEST_NAME, size: opened.head.manifest.length }, opened.head.manifest)
     await volume.add({ name: SIGNATURES_NAME, size: signatures.length }, signatures)
     for (const [k, bytes] of opened.indexParts.entries()) await volume.add({ name: `index/${k}`, size: bytes.length }, bytes)
-    for (const entry of entriesOf(opened.index, opened.number)) {
+    for (const entry of entriesOfAny(opened.manifest, opened.index, opened.number)) {
       signal?.throwIfAborted()
       await volume.add(entry, contentOf(opened.volume, entry))
     }

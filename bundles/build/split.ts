@@ -32,7 +32,7 @@ export function splitIndex(index: Index, volumeBytes: number | undefined, manife
     const manifest = manifestOf(split, volumes, parts.map(({ part }) => part))
     const manifestBytes = encodeManifest(manifest)
     const head = headBytes([manifestBytes.length, ...parts.map(({ bytes }) => bytes.length)], SIGNATURES_BYTES)
-    if (volumeBytes === undefined || Math.max(...volumes.map(volume => volume.stored)) + head <= volumeBytes) return { index: split, parts, manifest, manifestBytes }
+    if (volumeBytes === undefined || Math.max(manifest.parity === undefined ? 0 : stored(1), ...volumes.map(volume => volume.stored)) + head <= volumeBytes) return { index: split, parts, manifest, manifestBytes }
     room = Math.min(room - BLOCK_BYTES, volumeBytes - head)
   }
   throw new DrydockError('DD-BUNDLE-018', `expected volumes large enough for their head and at most ${MOST_VOLUMES} of them, found ${volumeBytes} bytes each`, 'build with larger volumes')

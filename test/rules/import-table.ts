@@ -6,7 +6,7 @@ export const EVERYWHERE = ['appliance/core', 'bundles/format'] as const
 
 /** Longest prefix wins, so `appliance/api/agent` is apart from `appliance/api`. */
 export const FOLDERS = [
-  'bundles/openpgp', 'bundles/archive', 'bundles/format', 'bundles/collect', 'bundles/build', 'bundles/roles', 'bundles/sbom',
+  'bundles/openpgp', 'bundles/archive', 'bundles/format', 'bundles/collect', 'bundles/build', 'bundles/roles', 'bundles/sbom', 'bundles/parity',
   'importer/verify', 'importer/unpack', 'importer/stage', 'importer/media',
   'mirror/store', 'mirror/npm', 'mirror/pypi', 'mirror/apt', 'mirror/oci', 'mirror/files', 'mirror',
   'appliance/core', 'appliance/model', 'appliance/state', 'appliance/images', 'appliance/plan', 'appliance/execute', 'appliance/operations',
@@ -17,6 +17,8 @@ export const FOLDERS = [
 export const EDGES: readonly Edge[] = [
   { from: 'bundles/build', to: 'bundles/openpgp', why: 'the builder signs the manifest' },
   { from: 'bundles/build', to: 'bundles/archive', why: 'the builder writes volumes' },
+  { from: 'bundles/build', to: 'bundles/parity', why: 'the builder writes parity volumes and rebuilds lost ones' },
+  { from: 'bundles/parity', to: 'bundles/archive', why: 'a rebuilt shard is written as the volume that it was' },
   { from: 'importer/verify', to: 'bundles/openpgp', why: 'policy stands over signatures' },
   { from: 'importer/unpack', to: 'bundles/archive', why: 'the confined process parses the archive' },
   { from: 'importer/stage', to: 'importer/verify', why: 'stage goes on from a verified manifest' },

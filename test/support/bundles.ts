@@ -48,6 +48,7 @@ export type BundleSpec = {
   name?: string
   since?: BuildInput['since']
   volumeBytes?: number
+  parity?: number
 }
 
 /** A small bundle in `folder`, built by the product itself. */
@@ -62,5 +63,6 @@ export async function bundleOf(spec: BundleSpec): Promise<Built> {
     out: join(spec.folder, 'out'),
     ...(spec.since === undefined ? {} : { since: spec.since }),
     ...(spec.volumeBytes === undefined ? {} : { volumeBytes: spec.volumeBytes }),
+    ...(spec.parity === undefined ? {} : { parity: spec.parity }),
   })
 }

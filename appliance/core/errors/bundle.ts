@@ -20,5 +20,7 @@ export const BUNDLE_ERRORS = {
   'DD-BUNDLE-017': { exit: 2, http: 400, retryable: false, story: 'A path that should be a bundle file, a workspace or a receipt is not there or cannot be read.' },
   'DD-BUNDLE-018': { exit: 2, http: 400, retryable: false, story: 'A size of volumes that cannot be used: unknown, too small for manifest, signatures and index (each volume bears them all), or so small that there would be more than 999 volumes.' },
   'DD-BUNDLE-019': { exit: 2, http: 400, retryable: false, story: 'The files that were named are not volumes of one bundle: their manifests differ, or one volume was named twice. Names of files do not count, manifests do.' },
+  'DD-BUNDLE-020': { exit: 3, http: 422, retryable: false, story: 'Too few volumes and parity volumes of a set are whole to rebuild the others: as many as the set has volumes are needed, whichever they are.' },
+  'DD-BUNDLE-021': { exit: 1, http: 500, retryable: true, story: 'What was rebuilt from parity does not have the digest that was signed: something it was rebuilt from changed after it was checked. Nothing of it was kept.' },
   'DD-BUNDLE-030': { exit: 3, http: 422, retryable: false, story: 'A chunk is not what the signed index says that it unfolds to: not exactly one zstd frame of the signed size, or another content. Nothing of it was kept; the bundle was built wrong, or by a builder that somebody changed.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -3,7 +3,7 @@ import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, readReceipt, signBundle, volumeBytes, type OpenedSet } from '../../../bundles/build/index.ts'
+import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, parityCount, readReceipt, signBundle, volumeBytes, type OpenedSet } from '../../../bundles/build/index.ts'
 import { PIECES } from '../../../bundles/format/index-line.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { signatureIssuers } from '../../../bundles/openpgp/index.ts'
@@ -22,6 +22,7 @@ export function register(program: Command): void {
     .argument('<workspace>', 'the folder that `bundle collect` filled')
     .requiredOption('--out <dir>', 'where the bundle goes: a folder or the medium')
     .option('--volume <size>', 'no file larger than fat32, dvd, bd25 or this many bytes; room for later signatures is kept')
+    .option('--parity <k>', 'also write this many parity volumes: any k lost or damaged volumes can be rebuilt from the others')
     .option('--site <name>', 'the site it is for, or "*"; the first build of a workspace needs it')
     .option('--stream <name>', 'the stream of sequences (default: the name of the collection)')
     .option('--epoch <n>', 'start anew with a higher epoch, after a workspace was lost')
@@ -52,20 +53,21 @@ export function register(program: Command): void {
     .action(verifyVerb)
 }
 
-type BuildOptions = SigningOptions & { out: string; volume?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; applianceKey?: string }
+type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
   const output = outputOf(command)
   const signers = await signersOf(options)
   const epoch = wholeNumber('--epoch', options.epoch)
   const volume = options.volume === undefined ? undefined : volumeBytes(options.volume)
+  const parity = options.parity === undefined ? undefined : parityCount(options.parity)
   const workspace = await openWorkspace(folder, { ...(options.site === undefined ? {} : { site: options.site }), ...(options.stream === undefined ? {} : { stream: options.stream }), ...(epoch === undefined ? {} : { epoch }) })
   const sequence = wholeNumber('--sequence', options.sequence) ?? workspace.sender.sequence + 1
   const since = options.since === undefined ? undefined : await readReceipt(options.since, await applianceKeyOf(options), wallClock.now())
   const built = await untilInterrupted(signal =>
     buildBundle({
       lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal,
-      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), ...(volume === undefined ? {} : { volumeBytes: volume }),
+      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
     }),
   ).finally(() => output.done())
   if (sequence > workspace.sender.sequence || epoch !== undefined) await keepSequence(workspace, sequence)
