@@ -240,6 +240,8 @@ export function createOperations(options: EngineOptions): Engine {
       else run.abort.abort(cancelled(stored(id)))
     },
     async settled(id) {
+      // Whoever asks in the instant in which a run begins to wait would otherwise never be told: that was told already.
+      if (stored(id).state === 'waiting') await runs.get(id)?.ended
       const operation = stored(id)
       if (operation.state === 'waiting' ? !runs.has(id) && !hasAnswer(operation) && operation.cancelledBy === null : ENDED.has(operation.state)) return view(operation)
       const { promise, resolve } = Promise.withResolvers<Operation>()

@@ -12,6 +12,7 @@ import { importOperation, isApproved, newRecord } from './import.ts'
 import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
+import { isOver } from './import-leftovers.ts'
 import { discardVolumes } from './import-volumes.ts'
 import type { Operations } from './operation-kind.ts'
 
@@ -74,7 +75,11 @@ export function createImports(deps: ImportsDeps): Imports {
       const source = join(folder, name)
       await ensureFolder(folder, 0o700)
       await receive(body, source)
-      return submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
+      const operation = submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
+      // The same request once more, after its import has ended: nobody will read what came with it.
+      const record = ledger.get(operation.id)
+      if (record !== undefined && isOver(record.state)) await discardUpload(deps.stagingDir, source)
+      return operation
     },
     async proceed(id) {
       const record = find(id)

@@ -50,7 +50,8 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
     database.exec('COMMIT')
     return result
   } catch (failure) {
-    database.exec('ROLLBACK')
+    // A COMMIT that met a failing disk has ended it already.
+    if (database.isTransaction) database.exec('ROLLBACK')
     throw failure
   }
 }

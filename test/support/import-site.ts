@@ -9,6 +9,7 @@ import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
 import type { Imports } from '../../appliance/model/use-cases.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
+import { removeLeftovers } from '../../appliance/operations/import-leftovers.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { openHistory } from '../../appliance/state/history.ts'
 import { trustedTime } from '../../appliance/state/trusted-time.ts'
@@ -68,6 +69,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
+  await removeLeftovers(stagingDir, importLedger(database), operations)
   operations.start()
 
   const site: Site = {

@@ -15,6 +15,7 @@ import { chooseBase, chooseRoles, readPacks } from '../../images/packs.ts'
 import { resolve } from '../../images/resolve.ts'
 import type { DesiredStore } from '../../model/desired.ts'
 import { createOperations, type OnJournal } from '../../operations/engine.ts'
+import { removeLeftovers } from '../../operations/import-leftovers.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
 import { createStepJournal } from '../../operations/step-journal.ts'
@@ -168,6 +169,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const jobs = followJobs({ history: openJobHistory(database), ci: connections.ci, nodes: agents.nodes, clock, log })
   stack.defer(async () => await jobs.stop())
   pools.recover()
+  await removeLeftovers(paths.staging, importLedger(database), operations)
   operations.start()
   Object.assign(readiness, { ready: true, waits: [] })
   const url = new URL(config.publicUrl)

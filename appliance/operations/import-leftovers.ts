@@ -1,0 +1,37 @@
+import { readdir, rm } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { isErrno } from '../core/error.ts'
+import type { ImportState } from '../../bundles/format/import-record.ts'
+import type { ImportLedger } from './import-ledger.ts'
+import type { Operations } from './operation-kind.ts'
+
+/** States in which nothing of an import is needed any more; a failed one can be taken up again. */
+const OVER: readonly ImportState[] = ['imported', 'refused', 'rejected', 'cancelled']
+const IMPORT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
+
+export function isOver(state: ImportState): boolean {
+  return OVER.includes(state)
+}
+
+/**
+ * What a kill or a power cut left in DATA/staging and no import will ever ask for: an upload that was cut off in the middle, or one whose
+ * request came again after its import had ended. A bundle of many GiB must not lie there for ever. Before the operations start.
+ */
+export async function removeLeftovers(stagingDir: string, ledger: ImportLedger, operations: Pick<Operations, 'list'>): Promise<void> {
+  const live = ledger.list().filter(({ state }) => !isOver(state))
+  const unfinished = (['queued', 'running', 'waiting'] as const).flatMap(state => operations.list({ state, limit: 1000 })).filter(({ kind }) => kind === 'import')
+  // Submitted in the instant of the cut: its record is not written yet, so nobody can say which upload is its own.
+  if (unfinished.some(({ id }) => ledger.get(id) === undefined)) return
+  const uploads = new Set(live.flatMap(({ id }) => [ledger.submission(id), ...ledger.volumes(id)]).map(({ source }) => dirname(source)))
+  await removeAll(join(stagingDir, 'uploads'), path => !uploads.has(path))
+  const needed = new Set([...live.map(({ id }) => id), ...unfinished.map(({ id }) => id)].map(id => join(stagingDir, id)))
+  await removeAll(stagingDir, (path, name) => IMPORT_ID.test(name) && !needed.has(path))
+}
+
+async function removeAll(folder: string, isLeftover: (path: string, name: string) => boolean): Promise<void> {
+  const names = await readdir(folder).catch((failure: unknown) => {
+    if (isErrno(failure, 'ENOENT')) return []
+    throw failure
+  })
+  for (const name of names) if (isLeftover(join(folder, name), name)) await rm(join(folder, name), { recursive: true, force: true })
+}

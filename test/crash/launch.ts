@@ -1,0 +1,52 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+
+/**
+ * When a process gets its SIGKILL: some milliseconds after it said it is ready, or at its N-th system call of a set. The second is done
+ * by strace(1), which needs nothing of the process: it dies on the way into the call, so with N every state of the disk can be met.
+ */
+export type Kill = { after: number; from: 'spawn' | 'ready' } | { call: keyof typeof CALLS; count: number }
+
+/** What moves bytes to where they stay, by what is lost when it does not happen. */
+export const CALLS = {
+  sync: 'fsync,fdatasync,syncfs',
+  name: 'rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir',
+  write: 'pwrite64,ftruncate',
+} as const
+
+export type Launched = {
+  child: ChildProcess
+  /** Resolves at the line that says that it is ready; undefined when it ended before. */
+  ready: Promise<string | undefined>
+  /** Everything it printed, and how it ended. */
+  ended: Promise<{ signal: NodeJS.Signals | null; code: number | null; out: string; err: string }>
+}
+
+export function launch(program: string, args: readonly string[], options: { ready: RegExp; env: NodeJS.ProcessEnv; kill?: Kill; inject?: string }): Launched {
+  const { kill } = options
+  const inject = options.inject ?? (kill !== undefined && 'call' in kill ? `${CALLS[kill.call]}:signal=KILL:when=${kill.count}` : undefined)
+  // Not with --seccomp-bpf: strace 6.1 then forgets every signal but the first.
+  const traced = inject === undefined ? [] : ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${inject.split(':')[0]}`, '-e', `inject=${inject}`]
+  const [first = program, ...rest] = [...traced, program, ...args]
+  const child = spawn(first, rest, { stdio: ['ignore', 'pipe', 'pipe'], env: options.env })
+  const texts = { out: '', err: '' }
+  const told = Promise.withResolvers<string | undefined>()
+  const timer = (milliseconds: number): void => {
+    const due = setTimeout(() => child.kill('SIGKILL'), milliseconds)
+    child.once('exit', () => clearTimeout(due))
+  }
+  if (kill !== undefined && 'from' in kill && kill.from === 'spawn') timer(kill.after)
+  createInterface({ input: child.stdout }).on('line', line => {
+    texts.out += `${line}\n`
+    if (!options.ready.test(line)) return
+    told.resolve(line)
+    if (kill !== undefined && 'from' in kill && kill.from === 'ready') timer(kill.after)
+  })
+  child.stderr.on('data', (chunk: Buffer) => (texts.err = (texts.err + chunk.toString('utf8')).slice(-4000)))
+  const ended = once(child, 'close').then(([code, signal]) => {
+    told.resolve(undefined)
+    return { ...texts, code: code as number | null, signal: signal as NodeJS.Signals | null }
+  })
+  return { child, ready: told.promise, ended }
+}
