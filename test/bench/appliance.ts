@@ -1,8 +1,9 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { answerOf, clientFor, type Appliance } from '../../appliance/cli/appliance.ts'
+import { digestOf } from '../../appliance/core/digest.ts'
 import { RealSite } from '../scenarios/real-site.ts'
-import { seconds } from './method.ts'
+import { coldCache, seconds } from './method.ts'
 
 type Signed = { url: string; ca: string; token: string }
 
@@ -28,6 +29,17 @@ export class BenchAppliance {
     await site.people()
     clean.push(() => rmSync(data, { recursive: true, force: true }))
     return new BenchAppliance(site, clean)
+  }
+
+  /** Opened, cold, used and closed. */
+  static async once<T>(builder: RealSite, folder: string, work: (appliance: BenchAppliance) => Promise<T>): Promise<T> {
+    const appliance = await BenchAppliance.open(builder, folder)
+    try {
+      coldCache()
+      return await work(appliance)
+    } finally {
+      await appliance.close()
+    }
   }
 
   async close(): Promise<void> {
@@ -59,12 +71,20 @@ export class BenchAppliance {
     return (performance.now() - started) / 1000
   }
 
-  /** One file as a client gets it. @returns its bytes */
-  async file(path: string): Promise<Buffer> {
+  /** A file as a client gets it. @throws when other bytes are served */
+  async serves(path: string, digest: string): Promise<void> {
+    const answer = await fetch(`${this.#as('olga').known.url}/files/${path}`)
+    const found = answer.ok ? digestOf(Buffer.from(await answer.arrayBuffer())) : `HTTP ${answer.status}`
+    if (found !== digest) throw new Error(`expected ${digest} at /files/${path}, found ${found}`)
+  }
+
+  /** What skopeo needs to pull from here: `host:port`, and the folder with the CA. */
+  registry(): { host: string; certs: string } {
     const { known } = this.#as('olga')
-    const answer = await fetch(`${known.url}/files/${path}`)
-    if (!answer.ok) throw new Error(`/files/${path}: HTTP ${answer.status}`)
-    return Buffer.from(await answer.arrayBuffer())
+    const certs = join(this.site.folder, 'certs')
+    mkdirSync(certs, { recursive: true })
+    writeFileSync(join(certs, 'ca.crt'), known.ca)
+    return { host: new URL(known.url).host, certs }
   }
 }
 

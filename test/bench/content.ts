@@ -1,8 +1,8 @@
 import { createCipheriv, createHash, randomInt, type Cipheriv } from 'node:crypto'
-import { closeSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, linkSync, mkdirSync, openSync, renameSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Digest } from '../../appliance/core/digest.ts'
-import { digestFromHex, hexOf } from '../../appliance/core/digest.ts'
+import { digestFromHex, digestOf, hexOf } from '../../appliance/core/digest.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import { GIB, MIB } from './method.ts'
 
@@ -53,6 +53,33 @@ export function makeBlob(blobs: string, size: number, seed: string): Digest {
   const digest = digestFromHex(hash.digest('hex'))
   renameSync(temporary, join(blobs, hexOf(digest)))
   return digest
+}
+
+/**
+ * An image of incompressible layers as an OCI layout, which the references read, and the same as an item over blobs in `blobs`. The layers
+ * are no real tars: neither a registry nor `skopeo copy --preserve-digests` looks into them.
+ */
+export function makeImage(layout: string, blobs: string, layerSizes: readonly number[], seed: string): Item {
+  const folder = join(layout, 'blobs/sha256')
+  mkdirSync(folder, { recursive: true })
+  mkdirSync(blobs, { recursive: true })
+  const keep = (bytes: string): { digest: Digest; size: number } => {
+    const digest = digestOf(bytes)
+    writeFileSync(join(folder, hexOf(digest)), bytes)
+    return { digest, size: Buffer.byteLength(bytes) }
+  }
+  const layers = layerSizes.map((size, k) => ({ mediaType: 'application/vnd.oci.image.layer.v1.tar', digest: makeBlob(folder, size, `${seed} layer ${k}`), size }))
+  const config = { mediaType: 'application/vnd.oci.image.config.v1+json', ...keep(JSON.stringify({ architecture: 'amd64', os: 'linux', rootfs: { type: 'layers', diff_ids: layers.map(layer => layer.digest) } })) }
+  const mediaType = 'application/vnd.oci.image.manifest.v1+json'
+  const manifest = { mediaType, ...keep(JSON.stringify({ schemaVersion: 2, mediaType, config, layers })) }
+  writeFileSync(join(layout, 'oci-layout'), '{"imageLayoutVersion":"1.0.0"}')
+  writeFileSync(join(layout, 'index.json'), JSON.stringify({ schemaVersion: 2, manifests: [{ ...manifest, annotations: { 'org.opencontainers.image.ref.name': '1' } }] }))
+  const all = [manifest, config, ...layers]
+  for (const { digest } of all) linkSync(join(folder, hexOf(digest)), join(blobs, hexOf(digest)))
+  return {
+    kind: 'oci', name: 'bench/image', version: '1', metadata: { mediaType, digest: manifest.digest }, source: 'pkg:oci/image@1',
+    blobs: all.map(({ digest, size, mediaType: type }, k) => ({ name: k === 0 ? 'manifest' : k === 1 ? 'config' : `layer ${k - 2}`, digest, size, mediaType: type })),
+  }
 }
 
 export function writeLock(folder: string, name: string, items: readonly Item[]): void {

@@ -1,9 +1,9 @@
 import { join } from 'node:path'
-import { digestOf } from '../../appliance/core/digest.ts'
-import { RealSite } from '../scenarios/real-site.ts'
+import type { RealSite } from '../scenarios/real-site.ts'
 import { BenchAppliance, bytesWritten, peakMemory, removeTree } from './appliance.ts'
-import { makeItems, mixed, writeLock, type Sizes } from './content.ts'
-import { budgetRow, coldCache, GIB, inTurn, MIB, ratioRow, seconds, type Bench, type BenchOptions, type Row } from './method.ts'
+import { withBundle, type Made } from './bundle.ts'
+import { makeItems, mixed, type Sizes } from './content.ts'
+import { budgetRow, GIB, inTurn, MIB, ratioRow, seconds, type Bench, type BenchOptions, type Row } from './method.ts'
 
 const JUDGED_AT = 2 * GIB
 
@@ -13,7 +13,7 @@ export const importBench: Bench = {
   about: 'a 2 GiB bundle (--size) against openssl dgst + cp + sync of the same bytes; memory, bytes written',
   async run(options) {
     const size = options.size ?? JUDGED_AT
-    return await withBundle(options, mixed(size), async ({ builder, bundle, last }) => {
+    return await withFiles(options, mixed(size), async ({ builder, bundle, last }) => {
       const ours = async (): Promise<number> => await importOnce(builder, options.folder, bundle, last)
       const reference = async (): Promise<number> => referenceCopy(bundle, options.folder)
       const timed = await inTurn(ours, reference, options.runs, options.say)
@@ -35,7 +35,7 @@ export const smallItemsBench: Bench = {
   async run(options) {
     const count = options.size ?? 200_000
     const sizes = Array.from({ length: count }, (_none, k) => ({ name: `small/${Math.floor(k / 1000)}/${k}.bin`, size: 1024 + ((k * 7919) % 3073) }))
-    return await withBundle(options, sizes, async ({ builder, bundle, last, blobs }) => {
+    return await withFiles(options, sizes, async ({ builder, bundle, last, blobs }) => {
       const tar = join(options.folder, 'reference.tar')
       seconds('tar', ['-C', blobs, '-cf', tar, '.'])
       const timed = await inTurn(
@@ -48,49 +48,27 @@ export const smallItemsBench: Bench = {
   },
 }
 
-type Made = { builder: RealSite; bundle: string; blobs: string; last: { name: string; digest: string } }
+type WithFiles = Made & { last: { name: string; digest: string } }
 
-async function withBundle(options: BenchOptions, sizes: Sizes, work: (made: Made) => Promise<Row[]>): Promise<Row[]> {
-  const clean: (() => unknown)[] = []
-  const builder = new RealSite({ teardown: (undo: () => unknown) => void clean.push(undo) } as never)
-  try {
-    await builder.plan()
-    const folder = join(options.folder, 'workspace')
-    options.say(`making ${sizes.length} files`)
-    const items = makeItems(join(folder, 'blobs'), sizes, 'drydock bench')
-    writeLock(folder, 'bench', items)
-    options.say('building the bundle')
-    const run = await builder.must('ana', ['bundle', 'build', folder, '--site', 'site-a', '--out', builder.media, '--key', builder.keys.ana, builder.keys.jon, '--json'])
-    const bundle = String(run.records().find(record => record['type'] === 'bundle')?.['file'])
-    const last = items.findLast(item => item.name.startsWith('small/'))!
-    return await work({ builder, bundle, blobs: join(folder, 'blobs'), last: { name: last.name, digest: last.blobs[0]!.digest } })
-  } finally {
-    for (const undo of clean) await undo()
-  }
+async function withFiles(options: BenchOptions, sizes: Sizes, work: (made: WithFiles) => Promise<Row[]>): Promise<Row[]> {
+  options.say(`making ${sizes.length} files`)
+  return await withBundle(options, blobs => makeItems(blobs, sizes, 'drydock bench'), async made => {
+    const last = made.items.findLast(item => item.name.startsWith('small/'))!
+    return await work({ ...made, last: { name: last.name, digest: last.blobs[0]!.digest } })
+  })
 }
 
 /** The clock stops when a client has got a file of it, and its bytes are the right ones. */
-async function importOnce(builder: RealSite, folder: string, bundle: string, last: Made['last']): Promise<number> {
-  const appliance = await BenchAppliance.open(builder, folder)
-  try {
-    coldCache()
-    return await appliance.import(bundle, async () => {
-      if (digestOf(await appliance.file(last.name)) !== last.digest) throw new Error(`other bytes are served for ${last.name}`)
-    })
-  } finally {
-    await appliance.close()
-  }
+async function importOnce(builder: RealSite, folder: string, bundle: string, last: WithFiles['last']): Promise<number> {
+  return await BenchAppliance.once(builder, folder, async appliance => await appliance.import(bundle, async () => await appliance.serves(last.name, last.digest)))
 }
 
 async function memoryOf(builder: RealSite, folder: string, bundle: string): Promise<{ up: number; unpacker: number; written: number }> {
-  const appliance = await BenchAppliance.open(builder, folder)
-  try {
+  return await BenchAppliance.once(builder, folder, async appliance => {
     const before = bytesWritten(folder)
     const { up, children } = await peakMemory(appliance.site.pid!, async () => await appliance.import(bundle))
     return { up: Math.round(up), unpacker: Math.round(Math.max(...children.values())), written: bytesWritten(folder) - before }
-  } finally {
-    await appliance.close()
-  }
+  })
 }
 
 function referenceCopy(bundle: string, folder: string): number {

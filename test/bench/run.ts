@@ -8,8 +8,9 @@ import { parseArgs } from 'node:util'
 import { bytesOf } from './content.ts'
 import { importBench, smallItemsBench } from './import.ts'
 import type { Bench, Row } from './method.ts'
+import { ociBench, servedBench } from './served.ts'
 
-const BENCHES: readonly Bench[] = [importBench, smallItemsBench]
+const BENCHES: readonly Bench[] = [importBench, smallItemsBench, servedBench, ociBench]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

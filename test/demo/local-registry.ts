@@ -101,7 +101,8 @@ async function writeImage(layout: string, tars: readonly Buffer[]): Promise<stri
   return root.digest
 }
 
-async function serve(folder: string, port: number, signal: AbortSignal): Promise<ChildProcess> {
+/** Debian's docker-registry over an empty store in `folder`. The caller ends it. */
+export async function serve(folder: string, port: number, signal: AbortSignal): Promise<ChildProcess> {
   const config = join(folder, 'registry.yml')
   await writeFile(config, `version: 0.1\nlog: { level: error, accesslog: { disabled: true } }\nstorage: { filesystem: { rootdirectory: ${JSON.stringify(join(folder, 'store'))} } }\nhttp: { addr: '127.0.0.1:${port}' }\n`)
   const said = join(folder, 'registry.log')
