@@ -17,6 +17,10 @@ export type ProgramRun = {
   accept?: readonly number[]
   /** The most bytes of standard output to keep. More is a failure, never a silent cut. Default 64 MiB. */
   maxOutput?: number
+  /** Open files that the program gets as descriptors 3, 4, …; the caller closes them. */
+  inherit?: readonly number[]
+  /** Told what it prints, as it comes. */
+  onOutput?: (chunk: Buffer) => void
   /** Debian package to name when the program is missing. */
   package?: string
 }
@@ -33,24 +37,27 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
     ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
     ...(run.signal === undefined ? {} : { signal: run.signal }),
     ...(run.timeout === undefined ? {} : { timeout: run.timeout, killSignal: 'SIGKILL' as const }),
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', ...(run.inherit ?? [])],
   })
   const out: Buffer[] = []
   let outBytes = 0
   let overflow = false
   let errorText = ''
-  child.stdout.on('data', (chunk: Buffer) => {
+  child.stdout!.on('data', (chunk: Buffer) => {
     outBytes += chunk.length
     if (outBytes > maxOutput) {
       overflow = true
       child.kill('SIGKILL')
-    } else out.push(chunk)
+    } else {
+      out.push(chunk)
+      run.onOutput?.(chunk)
+    }
   })
-  child.stderr.on('data', (chunk: Buffer) => {
+  child.stderr!.on('data', (chunk: Buffer) => {
     errorText = (errorText + chunk.toString('utf8')).slice(-KEPT_OUTPUT_BYTES)
   })
-  child.stdin.on('error', () => undefined)
-  child.stdin.end(run.input)
+  child.stdin!.on('error', () => undefined)
+  child.stdin!.end(run.input)
   child.on('error', failure => {
     if (isErrno(failure, 'ENOENT')) {
       reject(new DrydockError('DD-CORE-008', `expected the program ${program}, found none`, `install it: apt-get install ${run.package ?? program}`, { cause: failure }))

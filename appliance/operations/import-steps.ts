@@ -1,4 +1,4 @@
-import type { Finding, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import type { Finding, ImportState, Preflight, Scan } from '../../bundles/format/import-record.ts'
 import type { Clock } from '../core/clock.ts'
 import { DrydockError } from '../core/error.ts'
 import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
@@ -15,10 +15,10 @@ export interface ImportSteps {
   missing(id: string): Promise<string[]>
   stage(id: string, source: string, work: Work, volume?: number): Promise<{ bytes: number; kept: number; peakKiB: number }>
   finishStaging(id: string): Promise<void>
-  scan(id: string, work: Work): Promise<Finding[]>
+  scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }>
   promote(id: string): Promise<{ generation: number }>
   raiseMark(id: string): Promise<void>
-  receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<SignedReceipt>
+  receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[]; scans: readonly Scan[] }): Promise<SignedReceipt>
   clean(id: string): Promise<void>
 }
 

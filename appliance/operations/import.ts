@@ -79,9 +79,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   }
 
   const blockers = await context.step('scan', async () => {
-    const findings = await steps.scan(id, work(deps, context, 'scan', 'items'))
+    const { findings, scans } = await steps.scan(id, work(deps, context, 'scan', 'items'))
     const stops = findings.filter(finding => finding.severity === 'blocker')
-    move('scanned', { preflight: { ...preflight, findings: [...preflight.findings.filter(finding => finding.code === 'sequence-jump'), ...findings] } })
+    move('scanned', { scans, preflight: { ...preflight, findings: [...preflight.findings.filter(finding => finding.code === 'sequence-jump'), ...findings] } })
     return stops.map(finding => `${finding.item}: ${finding.text}`)
   })
   await context.step('judged', async () => {
@@ -103,7 +103,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     return await steps.promote(id)
   })
   await context.step('receipt', async () => {
-    const signed = await steps.receipt(id, { generation, preflight, submittedBy: deps.ledger.get(id)!.submittedBy, approvedBy })
+    const signed = await steps.receipt(id, { generation, preflight, submittedBy: deps.ledger.get(id)!.submittedBy, approvedBy, scans: deps.ledger.get(id)!.scans ?? [] })
     deps.ledger.keepReceipt(id, signed)
     return digestOf(signed.receipt)
   })

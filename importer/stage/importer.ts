@@ -8,7 +8,7 @@ import type { Signer } from '../../appliance/core/signer.ts'
 import { blobsBrought, blobsMissing } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { BLOBS } from '../../bundles/format/index-line.ts'
-import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
+import type { Finding, Preflight, Scan } from '../../bundles/format/import-record.ts'
 import type { Item } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parseManifest, volumeName } from '../../bundles/format/manifest-file.ts'
@@ -16,10 +16,11 @@ import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verif
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
+import type { Scanners } from '../scan/index.ts'
 import { bytesWritten, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
 import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
-import { preflightOf } from './preflight.ts'
+import { preflightOf, type PreflightInput } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
 import { scanItems } from './scan.ts'
 import { mayBecome } from './states.ts'
@@ -48,6 +49,8 @@ export type ImporterDeps = {
   internalNames?: FindingPolicy['internalNames']
   licences?: FindingPolicy['licences']
   affects?: (items: readonly Item[]) => string[]
+  /** Those who look at staged blobs for what the site does not want. */
+  scanners?: Scanners
   /** How a source is read; left out, it is a path of this machine. */
   openMedia?: OpenMedia
 }
@@ -75,6 +78,12 @@ export function createImporter(deps: ImporterDeps) {
 
   const missingFrom = (index: VerifiedIndex): string[] => [...blobsMissing(index, deps.blobs.has)].map(([digest, item]) => `${item} ${digest}`)
 
+  /** Before anything is taken in, a person sees who will look at it and how old the definitions are. */
+  async function scannersNow(): Promise<Pick<PreflightInput, 'scanners'>> {
+    const states = await deps.scanners?.states(deps.catalogue.current())
+    return states === undefined || states.length === 0 ? {} : { scanners: { states, warnings: deps.scanners!.warnings(states) } }
+  }
+
   async function freeBytes(): Promise<number> {
     const disk = await statfs(deps.stagingDir)
     return disk.bavail * disk.bsize
@@ -92,7 +101,7 @@ export function createImporter(deps: ImporterDeps) {
         const index = verifyIndex(verified, parts)
         const number = await volume.number(verified, index)
         await staging(id).keepHead(volume.head, parts)
-        const preflight = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes() })
+        const preflight = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
         return { preflight, approvals: verified.sequence.jump === null ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: verified.manifest.volumes.map((_volume, k) => volumeName(verified.manifest, k + 1)) }
       } finally {
         await volume.close()
@@ -141,11 +150,19 @@ export function createImporter(deps: ImporterDeps) {
       for (const [digest, { parts }] of blobsBrought(index)) if (parts !== undefined && !deps.blobs.has(digest)) await staging(id).finishJoined(digest)
     },
 
-    /** Claims computed again from the bytes, and what policy says now. */
-    async scan(id: string, work: Work): Promise<Finding[]> {
+    /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
+    async scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }> {
       const { index } = await verifiedAgain(id)
-      const fromBytes = await scanItems(index.items, staging(id).over(deps.blobs), deps.formats, work)
-      return [...fromBytes, ...findingsOf(index.items, deps.catalogue.current(), policy, false)]
+      const folder = staging(id)
+      const blobs = folder.over(deps.blobs)
+      const view = deps.catalogue.current()
+      const fromBytes = await scanItems(index.items, blobs, deps.formats, work)
+      // Only what the signed index brings gets in, so only that is shown to scanners: whatever else might lie there never gets a name.
+      const brought = blobsBrought(index)
+      const staged = (await folder.staged()).filter(digest => brought.has(digest)).map(digest => ({ digest, path: blobs.blobPath(digest) }))
+      const looked = (files: number): void => work.progress(Math.min(files, staged.length), staged.length)
+      const scanned = (await deps.scanners?.scan({ folder: folder.scanFolder, items: index.items, staged, blobs, view, signal: work.signal, looked })) ?? { findings: [], scans: [] }
+      return { findings: [...scanned.findings, ...fromBytes, ...findingsOf(index.items, view, policy, false)], scans: scanned.scans }
     },
 
     /** Blobs into the store, then one new generation for all kinds, or nothing. Idempotent by the import's id. */
@@ -166,11 +183,11 @@ export function createImporter(deps: ImporterDeps) {
     },
 
     /** The signed receipt of what is here after generation N. */
-    async receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[] }): Promise<{ receipt: string; signature: string }> {
+    async receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[]; scans?: readonly Scan[] }): Promise<{ receipt: string; signature: string }> {
       const { manifest, digest } = await accepted(id)
       const receipt = canonicalJson(receiptOf({
         applianceId: deps.applianceId, site: deps.site, manifest, digest, view: deps.catalogue.at(facts.generation), at: deps.clock.now().toISOString(),
-        signers: facts.preflight.signers, submittedBy: facts.submittedBy, approvedBy: facts.approvedBy,
+        signers: facts.preflight.signers, submittedBy: facts.submittedBy, approvedBy: facts.approvedBy, scans: facts.scans ?? [],
       }))
       return { receipt, signature: await deps.signer.sign(Buffer.from(receipt)) }
     },

@@ -1,6 +1,6 @@
 import type { Digest } from '../../appliance/core/digest.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
-import type { Finding, Preflight } from '../../bundles/format/import-record.ts'
+import type { Finding, Preflight, ScannerState } from '../../bundles/format/import-record.ts'
 import { ITEM_KINDS, itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
@@ -23,6 +23,8 @@ export type PreflightInput = {
   affects: (items: readonly Item[]) => string[]
   policy: FindingPolicy
   freeBytes: number
+  /** Who will look at the blobs, and what is wrong with that before they do. */
+  scanners?: { states: readonly ScannerState[]; warnings: readonly Finding[] }
 }
 
 /** What the operator sees before any payload is stored. Pure: everything it needs is given. */
@@ -49,7 +51,8 @@ export function preflightOf(input: PreflightInput): Preflight {
     changes,
     newBytes,
     presentBytes,
-    findings: [...sequenceFindings(input.verified), ...findingsOf(input.index.items, input.view, input.policy, true)],
+    findings: [...sequenceFindings(input.verified), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
+    ...(input.scanners === undefined ? {} : { scanners: [...input.scanners.states] }),
     affects: input.affects(news),
     freeBytes: input.freeBytes,
     seconds: Math.ceil(newBytes / WRITE_RATE + bytes / HASH_RATE + input.index.items.length * SCAN_SECONDS),

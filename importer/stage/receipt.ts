@@ -1,5 +1,6 @@
 import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
+import type { Scan } from '../../bundles/format/import-record.ts'
 import { ITEM_KINDS } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import type { Receipt } from '../../bundles/format/receipt.ts'
@@ -15,6 +16,7 @@ export type ReceiptFacts = {
   signers: readonly { fingerprint: string; name: string }[]
   submittedBy: string
   approvedBy: readonly string[]
+  scans: readonly Scan[]
 }
 
 /** What the appliance says it holds after an import: with it the sender makes the next delta, and an auditor sees who agreed. */
@@ -36,9 +38,14 @@ export function receiptOf(facts: ReceiptFacts): Receipt {
     inventoryDigest: digestOf(canonicalJson(inventory)),
     inventory,
     counts,
+    ...(facts.scans.length === 0 ? {} : { scans: facts.scans.map(scanOf) }),
     refused: [],
     missing: [],
   }
+}
+
+function scanOf({ scanner, version, definitions }: Scan): NonNullable<Receipt['scans']>[number] {
+  return { scanner, version, ...(definitions === undefined || definitions === null ? {} : { definitions: definitions.version }) }
 }
 
 function inventoryOf(view: CatalogueView): { inventory: Digest[]; counts: Record<string, number> } {

@@ -10,6 +10,9 @@ const MAY_WRITE_SCRATCH: readonly (readonly [string, string])[] = [
   ['appliance/images/disk.ts', 'the command line on its way into the boot partition, in the folder of the bake'],
   ['appliance/images/layer-cache.ts', 'a cache: what it holds is hashed each time it is used, and what a power cut has torn is made again'],
   ['appliance/images/wheel.ts', 'files of a wheel on their way into a layer, in the folder of the bake; written as the wheel says, mode by mode'],
+  ['importer/scan/clamav.ts', 'a harmless file on which new definitions are tried, in a folder that is removed with the scan'],
+  ['importer/scan/sandbox.ts', 'the filter of system calls on its way into bubblewrap, in the folder of the scan'],
+  ['importer/scan/view.ts', 'the lists that a scanner reads, in the folder of the scan, which is made anew after a kill'],
   ['appliance/images/workshop.ts', 'inputs of the steps of one bake, in its own folder, which a cut-off bake leaves to the next one to empty'],
 ]
 

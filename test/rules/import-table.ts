@@ -7,7 +7,7 @@ export const EVERYWHERE = ['appliance/core', 'bundles/format'] as const
 /** Longest prefix wins, so `appliance/api/agent` is apart from `appliance/api`. */
 export const FOLDERS = [
   'bundles/openpgp', 'bundles/archive', 'bundles/format', 'bundles/collect', 'bundles/build', 'bundles/roles', 'bundles/sbom', 'bundles/parity',
-  'importer/verify', 'importer/unpack', 'importer/stage', 'importer/media',
+  'importer/verify', 'importer/unpack', 'importer/stage', 'importer/media', 'importer/scan',
   'mirror/store', 'mirror/npm', 'mirror/pypi', 'mirror/apt', 'mirror/oci', 'mirror/files', 'mirror',
   'appliance/core', 'appliance/model', 'appliance/state', 'appliance/images', 'appliance/plan', 'appliance/execute', 'appliance/operations',
   'appliance/drivers', 'appliance/drivers/sim', 'appliance/drivers/qemu', 'appliance/ci/sim', 'appliance/agent', 'appliance/telemetry', 'appliance/identity',
@@ -24,6 +24,9 @@ export const EDGES: readonly Edge[] = [
   { from: 'importer/stage', to: 'importer/verify', why: 'stage goes on from a verified manifest' },
   { from: 'importer/stage', to: 'importer/unpack', why: 'staging runs the confined process' },
   { from: 'importer/stage', to: 'mirror/store', why: 'promotion publishes a generation' },
+  { from: 'importer/stage', to: 'importer/scan', why: 'what is staged is scanned before anybody can approve it' },
+  { from: 'importer/scan', to: 'importer/unpack', why: 'one table of forbidden system calls' },
+  { from: 'importer/scan', to: 'mirror/store', why: 'virus definitions are items of the current generation' },
   { from: 'mirror/npm', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },
   { from: 'mirror/pypi', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },
   { from: 'mirror/apt', to: 'mirror/store', why: 'a format implements MirrorFormat over the store' },

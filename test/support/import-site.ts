@@ -19,6 +19,7 @@ import { openEventLog } from '../../appliance/telemetry/event-log.ts'
 import type { ImportRecord } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
+import { createScanners, type ScanConfig } from '../../importer/scan/index.ts'
 import { createImporter, type InternalNames } from '../../importer/stage/index.ts'
 import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
@@ -45,7 +46,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[] }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig> }
 
 let requests = 0
 
@@ -67,6 +68,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const steps = createImporter({
     stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
+    ...(options.scan === undefined ? {} : { scanners: createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, ...options.scan }, clock }) }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   await removeLeftovers(stagingDir, importLedger(database), operations)

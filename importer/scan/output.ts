@@ -1,0 +1,52 @@
+import { printable } from '../../appliance/core/printable.ts'
+import type { Finding } from '../../bundles/format/import-record.ts'
+import { failed } from './sandbox.ts'
+import { FINDINGS } from './limits.ts'
+import type { View } from './view.ts'
+
+/** `PATH: WHAT FOUND` stops the import, `PATH: WHAT WARNING` is shown to the approver. Everything else that it prints is for people. */
+const LINE = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (.{1,300}) (FOUND|WARNING)$/
+
+/** What ClamAV could not look into is no virus, but it is not clean either: a person decides. */
+const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] = [
+  { what: /^Heuristics\.Limits\.Exceeded/, code: 'too-big-to-scan', text: 'is beyond the limits of the scanner and was not looked through to its end' },
+  { what: /^Heuristics\.Encrypted/, code: 'encrypted', text: 'holds something encrypted, which no scanner can look into' },
+]
+
+/**
+ * Findings of one scanner. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
+ * @throws DD-IMPORT-023
+ */
+export function findingsIn(scanner: string, code: number, stdout: string, view: View): Finding[] {
+  const all: Finding[] = []
+  for (const line of stdout.split('\n')) {
+    const [, path = '', what = '', word] = LINE.exec(line) ?? []
+    if (word === undefined) continue
+    const seen = view.of(path)
+    for (const item of seen === undefined || seen.items.length === 0 ? ['the bundle'] : seen.items) all.push(findingOf(scanner, item, seen?.blob ?? path, printable(what), word))
+  }
+  if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`')
+  return firstOf(scanner, withoutDoubles(all))
+}
+
+function findingOf(scanner: string, item: string, blob: string, what: string, word: string): Finding {
+  const limit = NOT_LOOKED_INTO.find(one => one.what.test(what))
+  if (limit !== undefined) return { severity: 'warning', code: limit.code, item, text: `${blob} ${limit.text} (${scanner}: ${what})`, claimed: false }
+  return word === 'FOUND'
+    ? { severity: 'blocker', code: 'scanner-found', item, text: `${scanner} found ${what} in ${blob}`, claimed: false }
+    : { severity: 'warning', code: 'scanner-warning', item, text: `${scanner} warns of ${what} in ${blob}`, claimed: false }
+}
+
+/** One file is told once by its name and once by what was opened of it. */
+function withoutDoubles(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map(finding => [`${finding.item}\0${finding.text}`, finding])).values()]
+}
+
+/** What stops comes first, so that a flood of warnings hides nothing. */
+function firstOf(scanner: string, findings: readonly Finding[]): Finding[] {
+  const sorted = [...findings.filter(({ severity }) => severity === 'blocker'), ...findings.filter(({ severity }) => severity !== 'blocker')]
+  const rest = sorted.slice(FINDINGS)
+  if (rest.length === 0) return sorted
+  const severity = rest.some(finding => finding.severity === 'blocker') ? 'blocker' : 'warning'
+  return [...sorted.slice(0, FINDINGS), { severity, code: 'scanner-found-more', item: 'the bundle', text: `${scanner} said so of ${rest.length} more`, claimed: false }]
+}

@@ -1,0 +1,119 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../../appliance/core/clock.ts'
+import { printable } from '../../appliance/core/printable.ts'
+import type { Finding, Scan, ScannerState } from '../../bundles/format/import-record.ts'
+import type { Item } from '../../bundles/format/item.ts'
+import type { BlobStore } from '../../mirror/store/blobs.ts'
+import type { CatalogueView } from '../../mirror/store/format.ts'
+import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
+import type { ScanConfig, ScannerCommand } from './config.ts'
+import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
+import { findingsIn } from './output.ts'
+import { runSandboxed } from './sandbox.ts'
+import { makeView, type StagedBlob, type View } from './view.ts'
+
+export type ScanInput = {
+  /** A folder of this import alone, on the file system of the staged blobs: they are linked into it. Removed at the end. */
+  folder: string
+  items: readonly Item[]
+  staged: readonly StagedBlob[]
+  /** The store with what is staged over it. */
+  blobs: Pick<BlobStore, 'blobPath'>
+  /** The generation whose definitions are used. */
+  view: CatalogueView
+  signal: AbortSignal
+  looked: (files: number) => void
+}
+
+export type Scanners = {
+  /** Every scanner that can be run here, and what it knows. */
+  states(view: CatalogueView): Promise<ScannerState[]>
+  /** What stands in the way of a good scan, before any is made: no definitions, old ones. */
+  warnings(states: readonly ScannerState[]): Finding[]
+  /** @throws DD-IMPORT-023 when one gives no answer: then nothing is known, and nothing is clean */
+  scan(input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }>
+}
+
+const CLAMAV = 'clamav'
+/** What a version is asked for in; it has nothing to scan. */
+const VERSION_SECONDS = 30
+const VERSION_LENGTH = 120
+
+export function createScanners({ config, clock }: { config: ScanConfig; clock: Clock }): Scanners {
+  const usesClamav = (): boolean => config.clamav === 'auto' && clamavIsInstalled()
+  const definitionsIn = (view: CatalogueView): Loaded | null => newestDefinitions(view, clock.now())
+
+  async function states(view: CatalogueView): Promise<ScannerState[]> {
+    const own = config.scanners.map(({ name }): ScannerState => ({ name, version: '' }))
+    if (!usesClamav()) return own
+    const definitions = definitionsIn(view)
+    return [{ name: CLAMAV, version: await clamavVersion(), definitions: definitions === null ? null : withoutFiles(definitions) }, ...own]
+  }
+
+  function warnings(known: readonly ScannerState[]): Finding[] {
+    const found = known.find(({ name }) => name === CLAMAV)?.definitions
+    const warn = (code: string, text: string): Finding[] => [{ severity: 'warning', code, item: CLAMAV, text, claimed: false }]
+    if (found === null) return warn('no-definitions', 'not scanned for viruses: ClamAV is installed, but no virus definitions came in a bundle yet')
+    if (found !== undefined && found.ageDays > config.clamavMaxAgeDays) return warn('old-definitions', `the virus definitions are ${found.ageDays} days old (${found.version}); at most ${config.clamavMaxAgeDays} are wanted`)
+    return []
+  }
+
+  /** One after the other: each may want most of the memory. */
+  async function scanAll(view: View, input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
+    const findings: Finding[] = view.unopened.flatMap(({ seen, why }) => seen.items.map(item => notOpened(item, seen.blob, why)))
+    const scans: Scan[] = []
+    const runs = config.scanners.map(scanner => ({ scanner: scanner.name, run: async () => await runOwn(scanner, view, input.signal) }))
+    const definitions = usesClamav() ? definitionsIn(input.view) : null
+    if (definitions !== null) {
+      const run = async () => ({ version: await clamavVersion(), definitions: withoutFiles(definitions), answer: await runClamav(view, definitions, input.blobs, input) })
+      runs.unshift({ scanner: CLAMAV, run })
+    }
+    for (const { scanner, run } of runs) {
+      const began = performance.now()
+      const { answer, ...about } = view.paths.length === 0 ? { version: '', answer: { code: 0, stdout: '' } } : await run()
+      const found = findingsIn(scanner, answer.code, answer.stdout, view)
+      findings.push(...found)
+      scans.push({ scanner, ...about, files: view.paths.length, seconds: Math.round((performance.now() - began) / 100) / 10, findings: found.length })
+    }
+    return { findings, scans }
+  }
+
+  return {
+    states,
+    warnings,
+    async scan(input) {
+      const tried = await Promise.all(input.items.filter(isDefinitions).map(async (item, k) => await tryDefinitions(item, input.blobs, { folder: join(`${input.folder}-definitions`, String(k)), now: clock.now(), installed: usesClamav(), signal: input.signal })))
+      const broken = tried.filter(finding => finding !== undefined)
+      const known = await states(input.view)
+      const before = [...warnings(known), ...broken]
+      if (!known.some(({ definitions }) => definitions !== null)) return { findings: before, scans: [] }
+      try {
+        const view = await makeView(input.folder, input.staged, input.items, input.signal)
+        const { findings, scans } = await scanAll(view, input)
+        return { findings: [...before, ...findings], scans }
+      } finally {
+        await rm(input.folder, { recursive: true, force: true })
+        await rm(`${input.folder}-definitions`, { recursive: true, force: true })
+      }
+    },
+  }
+}
+
+function withoutFiles({ files: _files, ...definitions }: Loaded): Omit<Loaded, 'files'> {
+  return definitions
+}
+
+type Own = { version: string; answer: { code: number; stdout: string }; definitions?: Omit<Loaded, 'files'> }
+
+async function runOwn(scanner: ScannerCommand, view: View, signal: AbortSignal): Promise<Own> {
+  const { name, reads, timeoutSeconds, memoryMiB, scratchMiB } = scanner
+  const walls = { name, folder: view.folder, reads: reads ?? [], memoryMiB, scratchMiB, signal }
+  const version = scanner.version === undefined ? '' : (await runSandboxed({ ...walls, command: scanner.version, timeoutSeconds: VERSION_SECONDS, accept: [0] })).stdout
+  return { version: printable(version.split('\n')[0] ?? '').slice(0, VERSION_LENGTH), answer: await runSandboxed({ ...walls, command: scanner.command, timeoutSeconds, accept: [0, 1] }) }
+}
+
+function notOpened(item: string, blob: string, why: View['unopened'][number]['why']): Finding {
+  const text = why === 'failed' ? `${blob} could not be opened for the scanners; they saw it as it is` : `${blob} opens to more than the scanners have space for; they saw it as it is`
+  return { severity: 'warning', code: 'not-opened', item, text, claimed: false }
+}

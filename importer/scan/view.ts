@@ -1,0 +1,112 @@
+import { link, mkdir, open, rm, statfs, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Digest } from '../../appliance/core/digest.ts'
+import { printable } from '../../appliance/core/printable.ts'
+import { itemKey, type Item } from '../../bundles/format/item.ts'
+import { ITEMS_OF_BLOB, OPENED_BYTES } from './limits.ts'
+import { runSandboxed } from './sandbox.ts'
+
+/**
+ *   <folder>/view/files/000012-left-pad-1.3.0.tgz    hard links to the staged blobs, under names that can do no harm
+ *   <folder>/view/opened/000013-x.deb.data.tar       what scanners cannot open by themselves, opened in the sandbox
+ *   <folder>/view/list                               every path to scan, one a line
+ *   <folder>/view/items                              path, tab, the item's key; more tabs and keys when items share the blob
+ */
+export type View = {
+  folder: string
+  /** As the scanner names them: /scan/files/…, /scan/opened/… */
+  paths: string[]
+  /** Whose bytes these are. */
+  of(path: string): Seen | undefined
+  /** What could not be opened; it was scanned only as it is. */
+  unopened: { seen: Seen; why: 'failed' | 'too-big' }[]
+}
+export type Seen = { items: string[]; blob: string }
+
+export type StagedBlob = { digest: Digest; path: string }
+
+const NAMES_AT_ONCE = 16
+
+/** Made anew: what a run that was killed left is removed first. */
+export async function makeView(folder: string, staged: readonly StagedBlob[], items: readonly Item[], signal: AbortSignal): Promise<View> {
+  await rm(folder, { recursive: true, force: true })
+  for (const name of ['files', 'opened']) await mkdir(join(folder, 'view', name), { recursive: true, mode: 0o700 })
+  const users = usersOf(items)
+  const seen = new Map<string, Seen>()
+  const closed: string[] = []
+  let next = 0
+  const add = async (): Promise<void> => {
+    for (let k = next++; k < staged.length; k = next++) {
+      signal.throwIfAborted()
+      const { digest, path } = staged[k]!
+      const user = users.get(digest) ?? { items: [], blob: 'a blob of no item' }
+      const name = `${String(k + 1).padStart(6, '0')}-${harmless(user.blob)}`
+      await link(path, join(folder, 'view/files', name))
+      seen.set(`/scan/files/${name}`, user)
+      const how = await opener(path)
+      if (how !== undefined) closed.push(`${how} ${name}\n`)
+    }
+  }
+  await Promise.all(Array.from({ length: NAMES_AT_ONCE }, add))
+  const unopened = closed.length === 0 ? [] : await openAll(folder, closed, seen, signal)
+  const paths = [...seen.keys()].toSorted()
+  await writeFile(join(folder, 'view/list'), paths.map(path => `${path}\n`).join(''))
+  await writeFile(join(folder, 'view/items'), paths.map(path => `${[path, ...seen.get(path)!.items].join('\t')}\n`).join(''))
+  return { folder, paths, unopened, of: path => seen.get(path) }
+}
+
+function usersOf(items: readonly Item[]): Map<Digest, Seen> {
+  const users = new Map<Digest, Seen>()
+  for (const item of items) {
+    for (const { digest, name } of item.blobs) {
+      const user = users.get(digest)
+      if (user === undefined) users.set(digest, { items: [printable(itemKey(item))], blob: printable(name) })
+      else if (user.items.length < ITEMS_OF_BLOB) user.items.push(printable(itemKey(item)))
+    }
+  }
+  return users
+}
+
+/** The end of a name is what programs look at: `.whl`, `.tar.gz`. */
+function harmless(name: string): string {
+  return name.replaceAll(/[^A-Za-z0-9._-]/g, '_').slice(-80)
+}
+
+const DEB = Buffer.from('!<arch>\ndebian-binary')
+const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
+
+/** By the first bytes, never by the name. */
+async function opener(path: string): Promise<'deb' | 'zstd' | undefined> {
+  const file = await open(path, 'r')
+  try {
+    const head = Buffer.alloc(DEB.length)
+    await file.read(head, 0, head.length, 0)
+    if (head.equals(DEB)) return 'deb'
+    return head.subarray(0, ZSTD.length).equals(ZSTD) ? 'zstd' : undefined
+  } finally {
+    await file.close()
+  }
+}
+
+const SCRIPT = join(import.meta.dirname, 'open-archives.sh')
+const ANSWER = /^(\S+) (opened|failed|too-big) (\S+)$/
+
+/** ClamAV opens neither debs nor zstd, so this is done for every scanner, by dpkg-deb and zstd behind the same walls. */
+async function openAll(folder: string, closed: readonly string[], seen: Map<string, Seen>, signal: AbortSignal): Promise<View['unopened']> {
+  const disk = await statfs(folder)
+  const budget = Math.min(OPENED_BYTES, Math.floor((disk.bavail * disk.bsize) / 2))
+  const opened = { path: join(folder, 'view/opened'), largest: budget + 1 }
+  const { stdout } = await runSandboxed({
+    name: 'open-archives', command: ['/usr/bin/bash', '/open-archives.sh', String(budget)], folder, files: [[SCRIPT, '/open-archives.sh']], opened, input: closed.toSorted().join(''), accept: [0], signal,
+  })
+  const unopened: View['unopened'] = []
+  for (const line of stdout.split('\n')) {
+    const [, name = '', what, out = ''] = ANSWER.exec(line) ?? []
+    const user = seen.get(`/scan/files/${name}`)
+    if (user === undefined) continue
+    // What came out before it failed is looked at too.
+    if (what !== 'too-big') seen.set(`/scan/opened/${out}`, user)
+    if (what === 'failed' || what === 'too-big') unopened.push({ seen: user, why: what })
+  }
+  return unopened
+}

@@ -1,0 +1,126 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { digestOf } from '../../../appliance/core/digest.ts'
+import type { ImportRecord } from '../../../bundles/format/import-record.ts'
+import { itemKey } from '../../../bundles/format/item.ts'
+import { versionOf } from '../../../importer/scan/definitions.ts'
+import { bundleOf, fileItems, person, trustOf, type Person } from '../../support/bundles.ts'
+import { definitionsItem, EICAR, EICAR_NAME, eicarDefinitions, infected } from '../../support/eicar.ts'
+import { openSite, type Site, type SiteOptions } from '../../support/import-site.ts'
+
+t.setTimeout(120_000)
+
+const HOUR = 3_600_000
+/** Days and an hour ago, so that the number of days is the same during the whole test. */
+const daysAgo = (days: number): string => `${new Date(Date.now() - days * 24 * HOUR - HOUR).toISOString().slice(0, 19)}Z`
+const BUILT = daysAgo(5)
+const people = [await person('Ana')]
+const [ana] = people as [Person]
+
+type T = Parameters<typeof openSite>[0] & { testdir(): string }
+const siteOf = async (t: T, more: Partial<SiteOptions> = {}): Promise<Site> => await openSite(t, { trust: trustOf(people), scan: { clamav: 'auto' }, ...more })
+
+/** A bundle with definitions, and perhaps files beside them. */
+async function bringDefinitions(folder: string, files: Record<string, string | Uint8Array>, { built = BUILT, sequence = 1, content = { 'readme.txt': 'good\n' } }: { built?: string; sequence?: number; content?: Record<string, string | Uint8Array> } = {}): Promise<string> {
+  const into = join(folder, `definitions-${sequence}`)
+  const items = [definitionsItem(join(into, 'blobs'), files, built), ...fileItems(join(into, 'blobs'), content)].toSorted((a, b) => (itemKey(a) < itemKey(b) ? -1 : 1))
+  return (await bundleOf({ folder: into, items, signers: [ana.signer], sequence })).file
+}
+
+const bring = async (folder: string, files: Record<string, string | Uint8Array>, sequence: number): Promise<string> => (await bundleOf({ folder: join(folder, `content-${sequence}`), files, signers: [ana.signer], sequence })).file
+
+/** As far as an approver, or quarantine. */
+async function scanned(site: Site, path: string): Promise<ImportRecord> {
+  const { operation, record } = await site.submit(path)
+  await site.imports.proceed(record.id, 'olga')
+  await site.operations.settled(operation.id)
+  return site.imports.get(record.id)
+}
+
+await t.test('without definitions an import says plainly that nothing was scanned', async t => {
+  const site = await siteOf(t)
+  const { record } = await site.submit(await bring(t.testdir(), { a: 'first\n' }, 1))
+  t.match(record.preflight!.findings, [{ severity: 'warning', code: 'no-definitions', text: /^not scanned for viruses/ }])
+  t.match(record.preflight!.scanners, [{ name: 'clamav', version: /^\d+\.\d+/, definitions: null }])
+  t.match(await site.importBundle(await bring(t.testdir(), { b: 'second\n' }, 2)), { state: 'imported', scans: [], preflight: { findings: [{ code: 'no-definitions' }] } })
+})
+
+await t.test('with ClamAV switched off nothing is said of it', async t => {
+  const site = await siteOf(t, { scan: { clamav: 'off' } })
+  const record = await site.importBundle(await bring(t.testdir(), { a: EICAR }, 1))
+  t.match(record, { state: 'imported', scans: [], preflight: { findings: [] } })
+  t.notOk('scanners' in record.preflight!)
+})
+
+await t.test('the EICAR file stops an import wherever it hides, each item is named, and the next good bundle comes in', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  t.match(await site.importBundle(await bringDefinitions(folder, eicarDefinitions())), { state: 'imported', generation: 1 })
+  const files = infected(folder)
+  const record = await scanned(site, await bring(folder, { ...files, 'good.txt': 'good\n' }, 2))
+  t.equal(record.state, 'quarantined')
+  const blockers = record.preflight!.findings.filter(finding => finding.severity === 'blocker')
+  t.same(blockers.map(finding => finding.item).toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted())
+  for (const finding of blockers) t.match(finding, { code: 'scanner-found', text: new RegExp(`^clamav found ${EICAR_NAME}\\S* in content$`) })
+  t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: versionOf(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 7 }])
+
+  await t.rejects(site.imports.approve(record.id, 'anton'), { code: 'DD-IMPORT-006' }, 'it cannot be approved')
+  for (const bytes of Object.values(files)) t.notOk(site.store.blobs.has(digestOf(bytes)), 'nothing of it is in the store')
+  t.match(await site.imports.reject(record.id, 'infected', 'anton'), { state: 'rejected', reason: /infected/ })
+  t.same(readdirSync(join(site.folder, 'staging')), [], 'nothing stays staged')
+
+  const good = await site.importBundle(await bring(folder, { 'good.txt': 'good\n' }, 3))
+  t.match(good, { state: 'imported', generation: 2, preflight: { findings: [] }, scans: [{ scanner: 'clamav', files: 1, findings: 0 }] })
+  t.match(JSON.parse(site.imports.receipt('3').receipt), { scans: [{ scanner: 'clamav', definitions: versionOf(BUILT) }] })
+})
+
+await t.test('old definitions are a warning with their age, newer ones end it, and older ones that come later are not used', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  await site.importBundle(await bringDefinitions(folder, eicarDefinitions(), { built: daysAgo(45) }))
+  const { record } = await site.submit(await bring(folder, { a: 'first\n' }, 2))
+  t.match(record.preflight!.findings, [{ severity: 'warning', code: 'old-definitions', text: /are 45 days old/ }])
+  t.match(record.preflight!.scanners, [{ definitions: { ageDays: 45 } }])
+  await site.importBundle(await bringDefinitions(folder, { 'other.hdb': `${'0'.repeat(32)}:1:Other\n` }, { sequence: 3 }))
+  const newest = await site.importBundle(await bring(folder, { b: EICAR }, 4))
+  t.match(newest, { state: 'imported', preflight: { findings: [] }, scans: [{ definitions: { version: versionOf(BUILT) } }] }, 'only the newest are loaded')
+  await site.importBundle(await bringDefinitions(folder, eicarDefinitions(), { built: daysAgo(44), sequence: 5 }))
+  t.match(await site.importBundle(await bring(folder, { c: 'third\n' }, 6)), { scans: [{ definitions: { version: versionOf(BUILT) } }] })
+})
+
+await t.test('definitions that do not load, are of another kind, or come from the future are quarantined, so that they never stop a later import', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  const refused: [Record<string, string | Uint8Array>, string, RegExp][] = [
+    [{ 'broken.ndb': 'this is no signature\n' }, BUILT, /clamscan cannot load them/],
+    [{ 'main.cvd': Buffer.concat([Buffer.from('ClamAV-VDB:10 Jun 2026 07-12 +0000:1:1:90:X:X:forged:1'.padEnd(512)), Buffer.from('not what was signed')]) }, BUILT, /clamscan cannot load them/],
+    [{ 'allow.fp': `${'0'.repeat(32)}:1:Clean\n` }, BUILT, /a file of another kind: "allow.fp"/],
+    [{ '../evil.hdb': `${'0'.repeat(32)}:1:X\n` }, BUILT, /another kind/],
+    [eicarDefinitions(), '2099-01-01T00:00:00Z', /built already, found 2099/],
+  ]
+  for (const [k, [files, built, says]] of refused.entries()) {
+    const record = await scanned(site, await bringDefinitions(folder, files, { built, sequence: k + 1 }))
+    t.match(record, { state: 'quarantined', preflight: { findings: [{ code: 'no-definitions' }, { severity: 'blocker', code: 'definitions-broken', item: /^advisories:clamav@/, text: says }] } })
+    await site.imports.reject(record.id, 'broken', 'anton')
+  }
+  t.match(await site.importBundle(await bringDefinitions(folder, eicarDefinitions(), { sequence: 9 })), { state: 'imported' })
+  t.match(await scanned(site, await bring(folder, { a: EICAR }, 10)), { state: 'quarantined' })
+})
+
+await t.test('what came in before the definitions that know it stays, and is not scanned again', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  await site.importBundle(await bring(folder, { old: EICAR }, 1))
+  await site.importBundle(await bringDefinitions(folder, eicarDefinitions(), { sequence: 2 }))
+  t.match(await site.importBundle(await bring(folder, { old: EICAR, new: 'new\n' }, 3)), { state: 'imported', scans: [{ files: 1 }] })
+})
+
+await t.test('what ClamAV cannot look into is a warning that names it, not clean', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  await site.importBundle(await bringDefinitions(folder, eicarDefinitions()))
+  const files = { 'broken.zst': Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), Buffer.alloc(64, 7)]), 'broken.deb': Buffer.concat([Buffer.from('!<arch>\ndebian-binary   '), Buffer.alloc(64, 0x20)]) }
+  const record = await site.importBundle(await bring(folder, files, 2))
+  t.same(record.preflight!.findings.map(({ severity, code, item }) => `${severity} ${code} ${item}`).toSorted(), ['warning not-opened file:broken.deb@1', 'warning not-opened file:broken.deb@1', 'warning not-opened file:broken.zst@1'].toSorted())
+})
