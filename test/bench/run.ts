@@ -6,11 +6,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { bytesOf } from './content.ts'
+import { deltaBench } from './delta.ts'
 import { importBench, smallItemsBench } from './import.ts'
 import type { Bench, Row } from './method.ts'
 import { ociBench, servedBench } from './served.ts'
 
-const BENCHES: readonly Bench[] = [importBench, smallItemsBench, servedBench, ociBench]
+const BENCHES: readonly Bench[] = [importBench, smallItemsBench, servedBench, ociBench, deltaBench]
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
