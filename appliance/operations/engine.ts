@@ -219,6 +219,10 @@ export function createOperations(options: EngineOptions): Engine {
       const operation = journal.get(id)
       return operation === undefined ? undefined : view(operation)
     },
+    known({ actor, idempotencyKey }) {
+      const operation = journal.withKey(actor, idempotencyKey)
+      return operation === undefined ? undefined : view(operation)
+    },
     list(filter) {
       return journal.list(filter ?? {}).map(view)
     },

@@ -12,7 +12,6 @@ import { importOperation, isApproved, newRecord } from './import.ts'
 import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
-import { isOver } from './import-leftovers.ts'
 import { discardVolumes } from './import-volumes.ts'
 import type { Operations } from './operation-kind.ts'
 
@@ -69,17 +68,16 @@ export function createImports(deps: ImportsDeps): Imports {
     get: find,
     submitPath: (path, request) => submit({ import: null, source: path, upload: false, fileName: basename(path), proceed: false }, request),
     async submitStream(body, fileName, request) {
+      // Asked again, because the answer was lost: the bytes are here, and may be under way or gone by now.
+      const known = operations.known(request)
+      if (known?.kind === kind.kind) return known
       const name = /^[A-Za-z0-9._-]{1,128}$/.test(fileName) && !fileName.startsWith('.') ? fileName : 'upload.drydock'
       // One request, one file, however often it is repeated.
       const folder = join(uploadsIn(deps.stagingDir), createHash('sha256').update(`${request.actor}\0${request.idempotencyKey}`).digest('hex').slice(0, 32))
       const source = join(folder, name)
       await ensureFolder(folder, 0o700)
       await receive(body, source)
-      const operation = submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
-      // The same request once more, after its import has ended: nobody will read what came with it.
-      const record = ledger.get(operation.id)
-      if (record !== undefined && isOver(record.state)) await discardUpload(deps.stagingDir, source)
-      return operation
+      return submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
     },
     async proceed(id) {
       const record = find(id)

@@ -10,6 +10,7 @@ export interface Journal {
   /** @returns the operation that already has this actor and key, or the new one. */
   insert(operation: StoredOperation): StoredOperation
   get(id: string): StoredOperation | undefined
+  withKey(actor: string, idempotencyKey: string): StoredOperation | undefined
   /** Newest first. */
   list(filter: { state?: Operation['state']; subject?: string; limit?: number }): StoredOperation[]
   /** Oldest first: queued, running, waiting. */

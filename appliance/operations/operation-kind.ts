@@ -39,6 +39,8 @@ export type OperationKind<P extends Json> = {
 export interface Operations {
   submit<P extends Json>(kind: OperationKind<P>, params: P, options: { actor: string; idempotencyKey: string }): Operation
   get(id: string): Operation | undefined
+  /** What this request made, when it came before. */
+  known(request: { actor: string; idempotencyKey: string }): Operation | undefined
   /** Newest first. */
   list(options?: { state?: Operation['state']; subject?: string; limit?: number }): Operation[]
   signal(id: string, what: string, value: Json): void

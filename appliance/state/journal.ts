@@ -42,6 +42,10 @@ export function openJournal(database: DatabaseSync) {
       const row = byId.get(id)
       return row === undefined ? undefined : fromRow(row)
     },
+    withKey(actor: string, idempotencyKey: string): StoredOperation | undefined {
+      const row = byKey.get(actor, idempotencyKey)
+      return row === undefined ? undefined : fromRow(row)
+    },
     list(filter: { state?: Operation['state']; subject?: string; limit?: number }): StoredOperation[] {
       return newest.all(filter.state ?? null, filter.subject ?? null, filter.limit ?? 100).map(fromRow)
     },
