@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { DrydockError } from '../core/error.ts'
 import { nearest } from '../core/nearest.ts'
-import { printable } from '../core/printable.ts'
+import { alignedLines } from './columns.ts'
 import { outputOf } from './output.ts'
 
 /** A column: its text for people. Right-aligned when every value in it is a number. */
@@ -37,19 +37,12 @@ export function printList<Row extends object>(command: Command, rows: readonly R
   for (const row of shown) output.record(row)
   if (output.json) return
   if (shown.length === 0) return output.line(empty, 'dim')
-  const lines = shown.map(row => wanted.map(name => printable(cell(row, name))))
-  const widths = wanted.map((name, index) => Math.max(name.length, ...lines.map(line => widthOf(line[index] ?? ''))))
+  const lines = shown.map(row => wanted.map(name => cell(row, name)))
   const rightwards = wanted.map((_, index) => lines.every(line => /^[\d.,]*$/.test(line[index] ?? '')))
-  const format = (line: readonly string[]) =>
-    line.map((text, index) => {
-      const space = ' '.repeat(Math.max(0, (widths[index] ?? 0) - widthOf(text)))
-      return rightwards[index] === true ? space + text : index === line.length - 1 ? text : text + space
-    }).join('  ').trimEnd()
-  output.line(format(wanted.map(name => name.toUpperCase())), 'dim')
-  for (const line of lines) output.line(format(line))
+  const [head = '', ...rest] = alignedLines([wanted.map(name => name.toUpperCase()), ...lines], { right: column => rightwards[column] === true })
+  output.line(head, 'dim')
+  for (const line of rest) output.line(line)
 }
-
-const widthOf = (text: string) => Array.from(text).length
 
 function known(name: string, names: readonly string[]): string {
   if (names.includes(name)) return name

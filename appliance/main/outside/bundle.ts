@@ -4,15 +4,13 @@ import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
 import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, parityCount, readReceipt, signBundle, volumeBytes, type OpenedSet } from '../../../bundles/build/index.ts'
-import { PIECES } from '../../../bundles/format/index-line.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
-import { signatureIssuers } from '../../../bundles/openpgp/index.ts'
 import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { readPublicKey, signersOf, type SigningOptions } from './key-files.ts'
 import { judgeBy } from './judge.ts'
 
-/** `drydock bundle build|sign|inspect|verify`; collect stands in bundle-collect.ts */
+/** `drydock bundle build|sign|verify`; the other verbs stand in bundle-….ts */
 export function register(program: Command): void {
   const bundle = program.command('bundle').summary('bundles').description('Bundles: what goes through the air gap.')
   bundle
@@ -42,7 +40,6 @@ export function register(program: Command): void {
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
     .option('--passphrase-file <file>', 'the passphrase of the keys')
     .action(signVerb)
-  bundle.command('inspect').summary('the packing list of a bundle').description('Shows what a bundle says about itself. Nobody\'s signature is judged: use `bundle verify` for that.').argument('<files...>', 'any volumes of one bundle').option('--items', 'every item').action(inspectVerb)
   bundle
     .command('verify')
     .summary('check a bundle as an appliance would')
@@ -96,26 +93,6 @@ async function signVerb(files: string[], options: SigningOptions, command: Comma
     const { signatures } = await untilInterrupted(signal => signBundle(files, signer, signal))
     for (const file of files) output.line(`${file}  signed by ${signer.fingerprint}, ${signatures} in all`)
     for (const file of files) output.record({ type: 'signed', file, fingerprint: signer.fingerprint, signatures })
-  }
-}
-
-async function inspectVerb(files: string[], options: { items?: boolean }, command: Command): Promise<void> {
-  const output = outputOf(command)
-  const set = await openSet(files)
-  try {
-    const opened = set.volumes[0]!
-    const { manifest } = opened
-    const issuers = await signatureIssuers(opened.head.signatures)
-    output.line(`${manifest.name}: site ${manifest.site}, stream ${manifest.stream}, epoch ${manifest.epoch}, sequence ${manifest.sequence}, made ${manifest.created}`)
-    output.line(`holds      ${itemCounts(manifest.totals.items)}`)
-    output.line(`payload    ${manifest.totals.entries} ${opened.index.entries.some(({ name }) => name.startsWith(PIECES)) ? 'blobs and pieces' : 'blobs'}, ${byteText(manifest.totals.bytes)} in ${manifest.volumes.length} ${manifest.volumes.length === 1 ? 'volume' : 'volumes'}${manifest.base === undefined ? '' : `, stands on ${manifest.base}`}`)
-    for (const line of volumeLines(set)) output.line(line)
-    output.line(`manifest   ${opened.manifestDigest}`, 'dim')
-    output.line(`signatures ${issuers.length === 0 ? 'none' : `${issuers.join(', ')} (not judged here)`}`)
-    if (options.items === true) for (const item of opened.index.items) output.line(`${item.kind.padEnd(8)} ${item.name} ${item.version}${item.variant === undefined ? '' : ` ${item.variant}`}`)
-    output.record({ type: 'bundle', file: opened.file, manifestDigest: opened.manifestDigest, manifest, issuers, volumes: set.volumes.map(({ number }) => number), missing: set.missing, ...(options.items === true ? { items: opened.index.items } : {}) })
-  } finally {
-    await set.close()
   }
 }
 

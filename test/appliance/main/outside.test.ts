@@ -58,7 +58,7 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   t.match(await run('bundle', 'sign', file, '--key', 'keys/jon-berg.key', '--passphrase-file', 'passphrase'), { status: 0, stdout: /2 in all/ })
   t.match(await run('bundle', 'verify', file, '--trust', 'trust.json', '--site', 'site-a'), { status: 0, stdout: /good: demo, site site-a, sequence 1/ })
   t.match(await run('bundle', 'verify', file, '--trust', 'trust.json', '--site', 'site-b'), { status: 3, stderr: /DD-IMPORT-001/ })
-  t.match((await run('bundle', 'inspect', file, '--items', '--json')).records, [{ type: 'bundle', manifest: { sequence: 1 }, items: [{ name: 'hello' }] }])
+  t.match((await run('bundle', 'inspect', file, '--json')).records.map(({ type }) => type), ['bundle', 'volume', 'kind', 'licences', 'item'])
   t.match(await run('bundle', 'sbom', file), { status: 0, stdout: readFileSync(join(cwd, 'out', 'demo-0001.cdx.json'), 'utf8'), stderr: /nobody's signature was judged/ })
   t.match((await run('bundle', 'sbom', file, '--trust', 'trust.json', '--out', 'bill.json', '--json')).records, [{ type: 'note' }, { type: 'sbom', signatures: 'held', items: 1, file: 'bill.json' }])
   t.same(readFileSync(join(cwd, 'bill.json')), readFileSync(join(cwd, 'out', 'demo-0001.cdx.json')))
