@@ -71,7 +71,7 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
     }
     for (const { scanner, run } of runs) {
       const began = performance.now()
-      const { answer, ...about } = view.paths.length === 0 ? { version: '', answer: { code: 0, stdout: '' } } : await run()
+      const { answer, ...about } = await run()
       const found = findingsIn(scanner, answer.code, answer.stdout, view)
       findings.push(...found)
       scans.push({ scanner, ...about, files: view.paths.length, seconds: Math.round((performance.now() - began) / 100) / 10, findings: found.length })
@@ -88,6 +88,8 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
       const known = await states(input.view)
       const before = [...warnings(known), ...broken]
       if (!known.some(({ definitions }) => definitions !== null)) return { findings: before, scans: [] }
+      // All that it brings is here already: it was scanned when it came.
+      if (input.staged.length === 0) return { findings: before, scans: known.filter(({ definitions }) => definitions !== null).map(({ name, ...about }) => ({ scanner: name, ...about, files: 0, seconds: 0, findings: 0 })) }
       try {
         const view = await makeView(input.folder, input.staged, input.items, input.signal)
         const { findings, scans } = await scanAll(view, input)

@@ -70,8 +70,10 @@ await t.test('the EICAR file stops an import wherever it hides, each item is nam
   t.match(await site.imports.reject(record.id, 'infected', 'anton'), { state: 'rejected', reason: /infected/ })
   t.same(readdirSync(join(site.folder, 'staging')), [], 'nothing stays staged')
 
-  const good = await site.importBundle(await bring(folder, { 'good.txt': 'good\n' }, 3))
+  const good = await site.importBundle(await bring(folder, { 'good.txt': 'a good one\n' }, 3))
   t.match(good, { state: 'imported', generation: 2, preflight: { findings: [] }, scans: [{ scanner: 'clamav', files: 1, findings: 0 }] })
+  const again = await site.importBundle(await bring(folder, { 'again.txt': 'a good one\n' }, 4))
+  t.match(again.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { ageDays: 5 }, files: 0 }], 'what is here already is not looked at again')
   t.match(JSON.parse(site.imports.receipt('3').receipt), { scans: [{ scanner: 'clamav', definitions: versionOf(BUILT) }] })
 })
 
