@@ -1,4 +1,5 @@
 import type { Registry } from 'prom-client'
+import type { ScannerView } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Digest } from '../core/digest.ts'
@@ -41,6 +42,8 @@ export type Services = {
   catalogue: Pick<Catalogue, 'current' | 'generations'>
   connections: Connections
   trust(): Trust
+  /** Who looks at imports, and how old their definitions are. */
+  scanners(): Promise<ScannerView[]>
   /** What /readyz says; `waits` names what is not up yet. */
   readiness(): { ready: boolean; waits: string[] }
   /** prom-client's; the API adds its own metrics to it. */

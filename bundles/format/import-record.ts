@@ -29,6 +29,18 @@ export type Definitions = Type.Static<typeof Definitions>
 export const ScannerState = Type.Object({ name: Type.String(), version: Type.String(), definitions: Type.Optional(Type.Union([Definitions, Type.Null()])) }, strict)
 export type ScannerState = Type.Static<typeof ScannerState>
 
+/** A scanner as `scanner list` shows it, also one that cannot be run. */
+export const ScannerView = Type.Object(
+  {
+    ...ScannerState.properties,
+    state: Type.Union([Type.Literal('ready'), Type.Literal('no definitions'), Type.Literal('old definitions'), Type.Literal('not installed'), Type.Literal('off')]),
+    /** Days after which definitions count as old. */
+    maxAgeDays: Type.Optional(Type.Integer()),
+  },
+  strict,
+)
+export type ScannerView = Type.Static<typeof ScannerView>
+
 /** What one scanner did with the staged blobs of an import; `findings` counts those that stand in the preflight. */
 export const Scan = Type.Object(
   {

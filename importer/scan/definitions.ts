@@ -4,7 +4,6 @@ import { asDrydockError } from '../../appliance/core/error.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import type { Definitions } from '../../bundles/format/import-record.ts'
 import { ITEM_KINDS, type Item } from '../../bundles/format/item.ts'
-import type { CatalogueView } from '../../mirror/store/format.ts'
 import { DEFINITION_FILES, FUTURE_MS } from './limits.ts'
 
 /** Definitions travel as this item; its version is when they were built, `20261120.0712`, so the newest sorts last. */
@@ -44,9 +43,9 @@ export function versionOf(built: string): string {
   return `${built.slice(0, 10).replaceAll('-', '')}.${built.slice(11, 16).replace(':', '')}`
 }
 
-/** The newest of the generation that is served now. */
-export function newestDefinitions(view: CatalogueView, now: Date): Loaded | null {
-  const newest = view.find(DEFINITIONS.kind, DEFINITIONS.name).filter(item => faultOf(item, now) === undefined).toSorted((a, b) => (a.version < b.version ? -1 : 1)).at(-1)
+/** The newest of the items that are served now. */
+export function newestDefinitions(items: readonly Item[], now: Date): Loaded | null {
+  const newest = items.filter(item => faultOf(item, now) === undefined).toSorted((a, b) => (a.version < b.version ? -1 : 1)).at(-1)
   return newest === undefined ? null : loaded(newest, now)
 }
 

@@ -1,5 +1,5 @@
-export { clamavIsInstalled, CLAMSCAN } from './clamav.ts'
+export { clamavIsInstalled } from './clamav.ts'
 export { ClamavMode, ScannerCommand, type ScanConfig } from './config.ts'
-export { newestDefinitions } from './definitions.ts'
+export { DEFINITIONS, newestDefinitions } from './definitions.ts'
 export { MAX_AGE_DAYS } from './limits.ts'
 export { createScanners, type Scanners } from './scanners.ts'

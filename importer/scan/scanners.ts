@@ -2,13 +2,13 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { printable } from '../../appliance/core/printable.ts'
-import type { Finding, Scan, ScannerState } from '../../bundles/format/import-record.ts'
+import type { Finding, Scan, ScannerState, ScannerView } from '../../bundles/format/import-record.ts'
 import type { Item } from '../../bundles/format/item.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
 import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
 import type { ScanConfig, ScannerCommand } from './config.ts'
-import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
+import { DEFINITIONS, isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
 import { findingsIn } from './output.ts'
 import { runSandboxed } from './sandbox.ts'
 import { makeView, type StagedBlob, type View } from './view.ts'
@@ -29,6 +29,8 @@ export type ScanInput = {
 export type Scanners = {
   /** Every scanner that can be run here, and what it knows. */
   states(view: CatalogueView): Promise<ScannerState[]>
+  /** All that are known, with why one cannot be run. */
+  views(view: CatalogueView): Promise<ScannerView[]>
   /** What stands in the way of a good scan, before any is made: no definitions, old ones. */
   warnings(states: readonly ScannerState[]): Finding[]
   /** @throws DD-IMPORT-023 when one gives no answer: then nothing is known, and nothing is clean */
@@ -42,7 +44,7 @@ const VERSION_LENGTH = 120
 
 export function createScanners({ config, clock }: { config: ScanConfig; clock: Clock }): Scanners {
   const usesClamav = (): boolean => config.clamav === 'auto' && clamavIsInstalled()
-  const definitionsIn = (view: CatalogueView): Loaded | null => newestDefinitions(view, clock.now())
+  const definitionsIn = (view: CatalogueView): Loaded | null => newestDefinitions(view.find(DEFINITIONS.kind, DEFINITIONS.name), clock.now())
 
   async function states(view: CatalogueView): Promise<ScannerState[]> {
     const own = config.scanners.map(({ name }): ScannerState => ({ name, version: '' }))
@@ -79,8 +81,15 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
     return { findings, scans }
   }
 
+  const stateOf = ({ definitions }: ScannerState): ScannerView['state'] =>
+    definitions === undefined ? 'ready' : definitions === null ? 'no definitions' : definitions.ageDays > config.clamavMaxAgeDays ? 'old definitions' : 'ready'
+
   return {
     states,
+    async views(view) {
+      const known = (await states(view)).map((state): ScannerView => ({ ...state, state: stateOf(state), ...(state.definitions === undefined ? {} : { maxAgeDays: config.clamavMaxAgeDays }) }))
+      return usesClamav() ? known : [{ name: CLAMAV, version: '', definitions: null, state: config.clamav === 'off' ? 'off' : 'not installed', maxAgeDays: config.clamavMaxAgeDays }, ...known]
+    },
     warnings,
     async scan(input) {
       const tried = await Promise.all(input.items.filter(isDefinitions).map(async (item, k) => await tryDefinitions(item, input.blobs, { folder: join(`${input.folder}-definitions`, String(k)), now: clock.now(), installed: usesClamav(), signal: input.signal })))

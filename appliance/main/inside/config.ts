@@ -7,6 +7,7 @@ import { checkShape } from '../../../bundles/format/check.ts'
 import { isLicenceEntry } from '../../../bundles/format/licence.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import type { InternalNames } from '../../../importer/stage/index.ts'
+import { ClamavMode, MAX_AGE_DAYS, ScannerCommand, type ScanConfig } from '../../../importer/scan/index.ts'
 import { DrydockError } from '../../core/error.ts'
 import { readPlainFile } from '../../state/data-folder.ts'
 
@@ -47,6 +48,10 @@ export const ConfigFile = Type.Object(
     mediaRoots: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })),
     /** Only in the file: neither flags nor variables of the environment change policy. */
     policy: Type.Optional(SitePolicy),
+    /** Who looks at what comes in; also only in the file (importer/scan/README.md). */
+    scanners: Type.Optional(Type.Array(ScannerCommand, { maxItems: 8 })),
+    clamav: Type.Optional(ClamavMode),
+    clamavMaxAgeDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
   },
   strict,
 )
@@ -65,6 +70,7 @@ export type Config = {
   agentListen: Address
   mediaRoots: string[]
   policy: { licences: { refuse: string[]; warn: string[] }; internalNames: InternalNames }
+  scan: ScanConfig
 }
 
 /** Where a folder says how it was initialised; `init` writes it. */
@@ -78,7 +84,7 @@ const MACHINE_FILE = '/etc/drydock/drydock.yaml'
 const VARIABLES = {
   dataDir: 'DRYDOCK_DATA', marksDir: 'DRYDOCK_MARKS', siteId: 'DRYDOCK_SITE', publicUrl: 'DRYDOCK_PUBLIC_URL', names: 'DRYDOCK_NAMES', listen: 'DRYDOCK_LISTEN',
   agentListen: 'DRYDOCK_AGENT_LISTEN', mediaRoots: 'DRYDOCK_MEDIA_ROOTS',
-} as const satisfies Record<Exclude<keyof ConfigFile, 'policy'>, string>
+} as const satisfies Record<Exclude<keyof ConfigFile, 'policy' | keyof ScanConfig>, string>
 
 /**
  * Flags > environment (`DRYDOCK_*`) > file (`--config`, else the data folder's own, else the machine's).
@@ -138,6 +144,7 @@ function complete(file: ConfigFile): Config {
     agentListen: address(file.agentListen ?? `${file.listen?.replace(/:[0-9]+$/, '') ?? '0.0.0.0'}:8444`, 'agentListen'),
     mediaRoots: (file.mediaRoots ?? []).map(root => resolve(root)),
     policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') }, internalNames: file.policy?.internalNames ?? {} },
+    scan: { scanners: file.scanners ?? [], clamav: file.clamav ?? 'auto', clamavMaxAgeDays: file.clamavMaxAgeDays ?? MAX_AGE_DAYS },
   }
 }
 

@@ -2,6 +2,8 @@ import { access, constants, stat, statfs } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { delimiter, join } from 'node:path'
 import { asDrydockError } from '../../core/error.ts'
+import { clamavIsInstalled, DEFINITIONS, newestDefinitions } from '../../../importer/scan/index.ts'
+import { peekItems } from '../../../mirror/store/peek.ts'
 import { dataPaths, readFormat, readPlainFile } from '../../state/data-folder.ts'
 import { unseal } from '../../state/envelope.ts'
 import type { Address, Config } from './config.ts'
@@ -36,6 +38,7 @@ export async function examine(config: Config): Promise<Finding[]> {
     findings.push(await secretKey(key), await newerThanBuild())
   }
   findings.push(await space(paths.root), ...(await Promise.all(Object.entries(PROGRAMS).map(async ([program, name]) => await installed(program, name)))))
+  findings.push(virusScanner(config))
   findings.push(await port(config.listen, 'console, API and mirrors'), await port(config.agentListen, 'agents'), await kvm())
   return findings
 }
@@ -72,6 +75,21 @@ async function installed(program: string, debianPackage: string): Promise<Findin
     if (await access(path, constants.X_OK).then(() => true, () => false)) return good(program, path)
   }
   return bad(program, 'not installed', `apt-get install ${debianPackage}`)
+}
+
+function virusScanner({ dataDir, scan }: Config): Finding {
+  const check = 'virus scanner'
+  const unknown = (found: string): Finding => ({ check, state: 'unknown', found, hint: '' })
+  if (scan.clamav === 'off') return unknown('ClamAV is switched off in drydock.yaml')
+  if (!clamavIsInstalled()) return unknown('ClamAV is not installed (apt-get install clamav): imports are not scanned for viruses')
+  try {
+    const definitions = newestDefinitions(peekItems(dataDir, DEFINITIONS.kind, DEFINITIONS.name), new Date())
+    if (definitions === null) return unknown('ClamAV is installed, but no definitions came in a bundle yet: imports are not scanned for viruses')
+    const text = `ClamAV with definitions ${definitions.version}, ${definitions.ageDays} days old`
+    return definitions.ageDays <= scan.clamavMaxAgeDays ? good(check, text) : bad(check, text, `bring definitions of at most ${scan.clamavMaxAgeDays} days: clamav in the collection file`)
+  } catch {
+    return unknown('the catalogue cannot be read, so the age of the definitions is not known')
+  }
 }
 
 async function port({ host, port: number }: Address, what: string): Promise<Finding> {

@@ -28,6 +28,7 @@ import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
 import { resolveMedia } from '../../../importer/media/media.ts'
 import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
+import { createScanners } from '../../../importer/scan/index.ts'
 import { createImporter } from '../../../importer/stage/index.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
@@ -117,7 +118,9 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     bake: images.bake,
     readImage: images.get,
   })
+  const scanners = createScanners({ config: config.scan, clock })
   const importer = createImporter({
+    scanners,
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
     licences: config.policy.licences, internalNames: config.policy.internalNames,
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
@@ -136,6 +139,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
+    scanners: async () => await scanners.views(store.catalogue.current()),
     readiness: () => readiness,
     consoleFolder: overrides.consoleFolder ?? join(import.meta.dirname, '../../../ui/dist'),
     async console(node, signal) {
