@@ -16,11 +16,11 @@ import { allOrStop, limiter } from './fetch/limiter.ts'
 import { collectFiles } from './files/collect-files.ts'
 import { PARALLEL_DOWNLOADS } from './limits.ts'
 import { collectNpm } from './npm/collect-npm.ts'
-import { collectOci } from './oci/collect-oci.ts'
+import { collectImages } from './oci/collect-oci.ts'
 import { startMeter, type CollectProgress } from './progress.ts'
 import { collectPypi } from './pypi/collect-pypi.ts'
 import { packItem, readPacks, selectPacks } from './roles/role-packs.ts'
-import { checkRoleFiles, wantsOf } from './wants.ts'
+import { architecturesOf, checkRoleFiles, wantsOf } from './wants.ts'
 import { openWorkspace } from './workspace.ts'
 
 const SHIPPED_ROLES = fileURLToPath(new URL('../roles', import.meta.url))
@@ -70,18 +70,23 @@ export async function collect(input: CollectInput): Promise<Collected> {
 }
 
 async function collectItems(collection: Collection, folder: string, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
-  const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), collection.arch ?? 'amd64')
+  const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), architecturesOf(collection)[0])
   const wants = wantsOf(collection, packs, folder)
   const files: Item[] = []
-  for (const entry of collection.files ?? []) files.push(...(await collectFiles(entry, collecting)))
+  const images = (collection.images ?? []).map(image => ({ to: 'images', ...image }))
+  for (const entry of [...(collection.files ?? []), ...images]) files.push(...(await collectFiles(entry, collecting)))
   checkRoleFiles(packs, new Set(files.map(item => item.name)))
   collecting.meter.phase('fetch')
-  let newest: Date | undefined
+  const dates: Date[] = []
+  // One architecture after the other: a package for all of them is fetched once.
   const aptItems = async (within: Collecting) => {
-    if (wants.apt === undefined) return []
-    const apt = await collectApt(wants.apt, within)
-    newest = apt.newest
-    return apt.items
+    const found: Item[] = []
+    for (const want of wants.apt) {
+      const apt = await collectApt(want, within)
+      found.push(...apt.items)
+      if (apt.newest !== undefined) dates.push(apt.newest)
+    }
+    return found
   }
   const kinds = await allOrStop(collecting.signal, signal => {
     const within = { ...collecting, signal }
@@ -89,11 +94,11 @@ async function collectItems(collection: Collection, folder: string, collecting: 
       aptItems(within),
       wants.npm === undefined ? Promise.resolve([]) : collectNpm(wants.npm, within),
       wants.pypi === undefined ? Promise.resolve([]) : collectPypi(wants.pypi, within),
-      allOrStop(signal, each => (collection.oci ?? []).map(image => collectOci(image, { ...within, signal: each }))),
+      collectImages(collection.oci ?? [], within),
       allOrStop(signal, each => packs.map(pack => packItem(pack, { ...within, signal: each }))),
     ]
   })
-  return { items: [...files, ...kinds.flat()], newest }
+  return { items: [...files, ...kinds.flat()], newest: dates.toSorted((a, b) => b.getTime() - a.getTime())[0] }
 }
 
 /** In the order of their keys. @throws DD-COLLECT-012 when one key stands for two contents. */

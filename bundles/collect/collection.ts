@@ -9,7 +9,7 @@ import { COLLECTION_BYTES } from './limits.ts'
 const strict = { additionalProperties: false }
 const Path = Type.String({ minLength: 1, maxLength: 1024 })
 const Suite = Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' })
-const DebianName = Type.String({ pattern: '^[a-z0-9][a-z0-9+.-]{0,126}$' })
+const DebianWish = Type.String({ pattern: '^[a-z0-9][a-z0-9+.-]{0,126}(/[a-z0-9][a-z0-9-]{0,62}|=[A-Za-z0-9.+:~-]{1,128})?$' })
 
 /** An apt source that is not the machine's own. `signedBy` is a keyring file, beside the collection file or absolute. */
 export const AptSource = Type.Object({ uri: Type.String({ pattern: '^[a-z+]+:' }), suites: Type.Array(Suite, { minItems: 1 }), components: Type.Array(Type.String({ pattern: '^[A-Za-z0-9-]+$' }), { minItems: 1 }), signedBy: Path }, strict)
@@ -21,7 +21,10 @@ export const Collection = Type.Object(
     apiVersion: Type.Literal('drydock/v1'),
     kind: Type.Literal('Collection'),
     name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
-    arch: Type.Optional(Type.Union([Type.Literal('amd64'), Type.Literal('arm64')])),
+    /** Whose roles and bases come. Default amd64, or the first of `architectures`. */
+    arch: Type.Optional(Arch()),
+    /** Machines that the packages are for: apt, npm and pypi bring each of them. Default: `arch` alone. */
+    architectures: Type.Optional(Type.Array(Arch(), { minItems: 1, uniqueItems: true })),
     /** The lock's time. Without it: SOURCE_DATE_EPOCH, the former lock's when nothing changed, the newest apt Release, the clock. */
     created: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' })),
     /** Bases and roles by name (`debian-12`, `python-3.11`, `cmake`): their packs come along with all that their images need. */
@@ -35,8 +38,8 @@ export const Collection = Type.Object(
           sources: Type.Optional(Type.Union([Type.Literal('machine'), Type.Array(AptSource, { minItems: 1 })])),
           /** Without it: the base's suite with its -updates and -security. */
           suites: Type.Optional(Type.Array(Suite, { minItems: 1, uniqueItems: true })),
-          /** Brought with the closure of their dependencies, from nothing. Recommends are not. */
-          packages: Type.Optional(Type.Array(DebianName, { uniqueItems: true })),
+          /** Brought with the closure of their dependencies, from nothing. Recommends are not. `name/suite` and `name=version` choose, as apt does. */
+          packages: Type.Optional(Type.Array(DebianWish, { uniqueItems: true })),
         },
         strict,
       ),
@@ -57,13 +60,27 @@ export const Collection = Type.Object(
     pypi: Type.Optional(
       Type.Object(
         {
-          python: Type.Optional(Type.String({ pattern: '^3\\.\\d{1,2}$' })),
-          /** pip's platform tags. Default: every manylinux tag that Debian 12 (glibc 2.36) can run. */
-          platforms: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z0-9_]+$' }), { minItems: 1 })),
+          python: Type.Optional(PythonVersion()),
+          /** pip's platform tags. Default: every manylinux tag that Debian 12 (glibc 2.36) can run, for each of `architectures`. */
+          platforms: Type.Optional(PlatformTags()),
+          /** Instead of `python` and `platforms`: several Pythons, each with everything. `abis` only when pip's own choice for the version is not wanted. */
+          targets: Type.Optional(
+            Type.Array(
+              Type.Object(
+                { python: PythonVersion(), arch: Type.Optional(Arch()), platforms: Type.Optional(PlatformTags()), implementation: Type.Optional(Type.Union([Type.Literal('cp'), Type.Literal('pp'), Type.Literal('py')])), abis: Type.Optional(PlatformTags()) },
+                strict,
+              ),
+              { minItems: 1 },
+            ),
+          ),
           /** As in a requirements file, one each. Several pins of one name are resolved apart. */
           requirements: Type.Optional(Type.Array(Type.String({ pattern: '^[A-Za-z0-9]', maxLength: 512 }))),
-          /** Whole requirements files; their hashes are checked by pip. */
+          /** Whole requirements files (also those of pip-tools); their hashes are checked by pip. */
           requirementFiles: Type.Optional(Type.Array(Path)),
+          /** Folders with uv.lock, or such a file itself: every extra and group, as far as its markers hold on a target. */
+          projects: Type.Optional(Type.Array(Path)),
+          /** Releases that their authors withdrew (PEP 592) are refused unless this is true. */
+          allowYanked: Type.Optional(Type.Boolean()),
         },
         strict,
       ),
@@ -72,28 +89,83 @@ export const Collection = Type.Object(
       Type.Array(
         Type.Union([
           /** `host/name:tag` or `host/name@sha256:…`; `${NAME}` is taken from the environment. */
-          Type.Object({ reference: Type.String({ minLength: 1, maxLength: 512 }), as: Type.Optional(ImageName()), platform: Type.Optional(Platform()) }, strict),
-          /** A folder in OCI layout, or an OCI archive (tar); `tag` picks one image of several. */
-          Type.Object({ layout: Path, tag: Type.Optional(Type.String()), as: ImageName() }, strict),
-          Type.Object({ archive: Path, tag: Type.Optional(Type.String()), as: ImageName() }, strict),
+          Type.Object({ reference: Type.String({ minLength: 1, maxLength: 512 }), as: Type.Optional(ImageName()), ...choice() }, strict),
+          /** A folder in OCI layout, or an archive of one (tar), or what `docker save` writes; `tag` picks one image of several. */
+          Type.Object({ layout: Path, tag: Type.Optional(Type.String()), as: ImageName(), ...choice() }, strict),
+          Type.Object({ archive: Path, tag: Type.Optional(Type.String()), as: ImageName(), ...choice() }, strict),
+          Type.Object({ dockerArchive: Path, tag: Type.Optional(Type.String()), as: ImageName() }, strict),
         ]),
       ),
     ),
     files: Type.Optional(
-      Type.Array(Type.Object({ path: Path, /** Folder under /files/ where it is served. */ to: Type.Optional(Type.String({ maxLength: 512 })), version: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })) }, strict)),
+      Type.Array(
+        Type.Union([
+          /** A file or folder. `sha256` is for a single file. */
+          Type.Object({ path: Path, sha256: Type.Optional(Sha256()), ...served() }, strict),
+          /** An address, whose bytes are known beforehand. `name` is the file's name when the address ends in another. */
+          Type.Object({ url: Url(), sha256: Sha256(), name: Type.Optional(FileName()), ...served() }, strict),
+        ]),
+      ),
+    ),
+    /** Disk images and installers (raw, qcow2, ISO) by their hash; served as files under /files/images/ unless `to` says otherwise. */
+    images: Type.Optional(
+      Type.Array(
+        Type.Union([
+          Type.Object({ path: Path, sha256: Sha256(), ...served() }, strict),
+          Type.Object({ url: Url(), sha256: Sha256(), name: Type.Optional(FileName()), ...served() }, strict),
+        ]),
+      ),
     ),
   },
   strict,
 )
 export type Collection = Type.Static<typeof Collection>
 export type OciWant = NonNullable<Collection['oci']>[number]
+export type FileWant = NonNullable<Collection['files']>[number]
 
 function ImageName() {
   return Type.String({ pattern: '^[a-z0-9]+([._/-][a-z0-9]+)*:[A-Za-z0-9_][A-Za-z0-9._-]{0,127}$' })
 }
 
+function choice() {
+  return {
+    /** `linux/amd64`, `linux/arm/v7`, or several: of an index only these manifests come. Default: all. */
+    platform: Type.Optional(Type.Union([Platform(), Type.Array(Platform(), { minItems: 1, uniqueItems: true })])),
+    /** What refers to the image (signatures, SBOMs, attestations): by OCI 1.1 `subject` and by cosign's tags. */
+    referrers: Type.Optional(Type.Boolean()),
+  }
+}
+
+function served() {
+  return { /** Folder under /files/ where it is served. */ to: Type.Optional(Type.String({ maxLength: 512 })), version: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })) }
+}
+
 function Platform() {
-  return Type.String({ pattern: '^[a-z0-9]+/[a-z0-9]+$' })
+  return Type.String({ pattern: '^[a-z0-9]+/[a-z0-9_]+(/[a-z0-9.]+)?$' })
+}
+
+function Arch() {
+  return Type.Union([Type.Literal('amd64'), Type.Literal('arm64')])
+}
+
+function PythonVersion() {
+  return Type.String({ pattern: '^3\\.\\d{1,2}$' })
+}
+
+function PlatformTags() {
+  return Type.Array(Type.String({ pattern: '^[a-z0-9_]+$' }), { minItems: 1 })
+}
+
+function Sha256() {
+  return Type.String({ pattern: '^[0-9a-f]{64}$' })
+}
+
+function Url() {
+  return Type.String({ pattern: '^https?://', maxLength: 2048 })
+}
+
+function FileName() {
+  return Type.String({ pattern: '^[^/]+$', maxLength: 255 })
 }
 
 /**
@@ -116,16 +188,23 @@ export async function readCollection(path: string, environment: NodeJS.ProcessEn
 
 function located(collection: Collection, folder: string, environment: NodeJS.ProcessEnv): Collection {
   const at = (path: string) => resolve(folder, path)
-  const { apt, npm, pypi, oci, files, rolePacks } = collection
+  const { apt, npm, pypi, oci, files, images, rolePacks } = collection
   return {
     ...collection,
     ...(rolePacks && { rolePacks: rolePacks.map(at) }),
     ...(apt && { apt: { ...apt, ...(Array.isArray(apt.sources) && { sources: apt.sources.map(source => ({ ...source, signedBy: at(source.signedBy) })) }) } }),
     ...(npm && { npm: { ...npm, ...(npm.projects && { projects: npm.projects.map(at) }) } }),
-    ...(pypi && { pypi: { ...pypi, ...(pypi.requirementFiles && { requirementFiles: pypi.requirementFiles.map(at) }) } }),
-    ...(oci && { oci: oci.map(image => ('reference' in image ? { ...image, reference: withVariables(image.reference, environment) } : 'layout' in image ? { ...image, layout: at(image.layout) } : { ...image, archive: at(image.archive) })) }),
-    ...(files && { files: files.map(entry => ({ ...entry, path: at(entry.path) })) }),
+    ...(pypi && { pypi: { ...pypi, ...(pypi.requirementFiles && { requirementFiles: pypi.requirementFiles.map(at) }), ...(pypi.projects && { projects: pypi.projects.map(at) }) } }),
+    ...(oci && { oci: oci.map(image => locatedImage(image, at, environment)) }),
+    ...(files && { files: files.map(entry => ('path' in entry ? { ...entry, path: at(entry.path) } : entry)) }),
+    ...(images && { images: images.map(entry => ('path' in entry ? { ...entry, path: at(entry.path) } : entry)) }),
   }
+}
+
+function locatedImage(image: OciWant, at: (path: string) => string, environment: NodeJS.ProcessEnv): OciWant {
+  if ('reference' in image) return { ...image, reference: withVariables(image.reference, environment) }
+  if ('layout' in image) return { ...image, layout: at(image.layout) }
+  return 'archive' in image ? { ...image, archive: at(image.archive) } : { ...image, dockerArchive: at(image.dockerArchive) }
 }
 
 function withVariables(text: string, environment: NodeJS.ProcessEnv): string {

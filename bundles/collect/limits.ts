@@ -21,3 +21,5 @@ export const WHEEL_METADATA_BYTES = 8 * 1024 * 1024
 export const PROGRESS_MS = 1000
 /** Files in one `files` entry. */
 export const FILES_IN_FOLDER = 200_000
+/** One manifest of a container image, as registries limit it themselves. */
+export const MANIFEST_BYTES = 4 * 1024 * 1024

@@ -3,19 +3,29 @@ import type { AptWant, AptWants } from './apt/collect-apt.ts'
 import type { Collection } from './collection.ts'
 import type { NpmWants } from './npm/collect-npm.ts'
 import type { PypiWants } from './pypi/collect-pypi.ts'
+import { manylinux, type PythonTarget } from './pypi/targets.ts'
 import type { FoundPack } from './roles/role-packs.ts'
 
-/** What each kind is to collect: the collection's own wishes and what the packs need, joined. Pure. */
-export type Wants = { apt: AptWants | undefined; npm: NpmWants | undefined; pypi: PypiWants | undefined }
+/** What each kind is to collect: the collection's own wishes and what the packs need, joined. Pure. `apt` has one entry an architecture. */
+export type Wants = { apt: AptWants[]; npm: NpmWants | undefined; pypi: PypiWants | undefined }
 
 export function wantsOf(collection: Collection, packs: readonly FoundPack[], folder: string): Wants {
-  const arch = collection.arch ?? 'amd64'
-  return { apt: aptWants(collection, packs, arch), npm: npmWants(collection, arch, folder), pypi: pypiWants(collection, packs, arch) }
+  const architectures = architecturesOf(collection)
+  const apt = architectures.flatMap(arch => aptWants(collection, packs, arch) ?? [])
+  return { apt, npm: npmWants(collection, architectures, folder), pypi: pypiWants(collection, packs, architectures) }
 }
 
-function aptWants(collection: Collection, packs: readonly FoundPack[], arch: string): AptWants | undefined {
-  const bases = packs.flatMap(({ pack }) => (pack.kind === 'Base' ? [pack] : []))
-  const roles = packs.flatMap(({ pack }) => (pack.kind === 'Role' ? [pack] : []))
+type Arch = NonNullable<Collection['arch']>
+
+/** The first is the one that roles and bases are for. */
+export function architecturesOf({ arch, architectures }: Pick<Collection, 'arch' | 'architectures'>): readonly [Arch, ...Arch[]] {
+  const [first = 'amd64', ...rest] = [...new Set([...(arch === undefined ? [] : [arch]), ...(architectures ?? [])])]
+  return [first, ...rest]
+}
+
+function aptWants(collection: Collection, packs: readonly FoundPack[], arch: Arch): AptWants | undefined {
+  const bases = packs.flatMap(({ pack }) => (pack.kind === 'Base' && pack.arch === arch ? [pack] : []))
+  const roles = packs.flatMap(({ pack }) => (pack.kind === 'Role' && pack.arch === arch ? [pack] : []))
   const own = collection.apt?.packages ?? []
   const foundations = bases.length > 0 ? bases : [undefined]
   const sets: AptWant[] = []
@@ -33,40 +43,45 @@ function aptWants(collection: Collection, packs: readonly FoundPack[], arch: str
       const packages = role.payload.apt ?? []
       if (packages.length > 0) sets.push({ what: `role ${role.role}-${role.version}${name}`, packages: [...below, ...packages], bootstrap })
     }
-    if (own.length > 0) sets.push({ what: `the collection's packages${name}`, packages: [...below, ...own], bootstrap })
+    for (const wishes of packageRounds(own)) sets.push({ what: `the collection's packages${name}`, packages: [...below, ...wishes], bootstrap })
   }
   if (sets.length === 0) return undefined
   const sources = collection.apt?.sources ?? 'machine'
-  const suites = collection.apt?.suites ?? [...new Set(bases.flatMap(({ suite }) => [suite, `${suite}-updates`, `${suite}-security`]))]
+  const everyBase = packs.flatMap(({ pack }) => (pack.kind === 'Base' ? [pack] : []))
+  const suites = collection.apt?.suites ?? [...new Set(everyBase.flatMap(({ suite }) => [suite, `${suite}-updates`, `${suite}-security`]))]
   if (suites.length === 0 && sources === 'machine') {
     throw new DrydockError('DD-CORE-009', 'expected apt.suites in a collection with packages and no base, found none', 'add apt: { suites: [bookworm, bookworm-updates, bookworm-security] }, or a base to roles', { at: '/apt/suites' })
   }
   return { arch, sources, suites, sets }
 }
 
-function npmWants({ npm }: Collection, arch: string, folder: string): NpmWants | undefined {
-  if (npm === undefined) return undefined
-  return { projects: npm.projects ?? [], packages: npm.packages ?? [], platforms: npm.platforms ?? [{ os: 'linux', cpu: arch === 'amd64' ? 'x64' : 'arm64', libc: 'glibc' }], folder }
+/** What is chosen by suite or version stands apart from the rest: two choices of one name are two wishes, and each brings its own closure. */
+function packageRounds(wishes: readonly string[]): string[][] {
+  const plain = wishes.filter(wish => !/[/=]/.test(wish))
+  return [...(plain.length === 0 ? [] : [plain]), ...wishes.filter(wish => /[/=]/.test(wish)).map(wish => [wish])]
 }
 
-function pypiWants({ pypi }: Collection, packs: readonly FoundPack[], arch: string): PypiWants | undefined {
+function npmWants({ npm }: Collection, architectures: readonly Arch[], folder: string): NpmWants | undefined {
+  if (npm === undefined) return undefined
+  const platforms = npm.platforms ?? architectures.map(arch => ({ os: 'linux', cpu: arch === 'amd64' ? 'x64' : 'arm64', libc: 'glibc' }))
+  return { projects: npm.projects ?? [], packages: npm.packages ?? [], platforms, folder }
+}
+
+function pypiWants({ pypi }: Collection, packs: readonly FoundPack[], architectures: readonly [Arch, ...Arch[]]): PypiWants | undefined {
   const pinned = packs.flatMap(({ pack }) => (pack.kind === 'Role' ? (pack.payload.pip ?? []) : []))
   const requirements = [...new Set([...(pypi?.requirements ?? []), ...pinned])]
-  const requirementFiles = pypi?.requirementFiles ?? []
-  if (requirements.length === 0 && requirementFiles.length === 0) return undefined
-  return { python: pypi?.python ?? '3.11', platforms: pypi?.platforms ?? manylinux(arch === 'amd64' ? 'x86_64' : 'aarch64'), requirements, requirementFiles }
+  const { requirementFiles = [], projects = [], allowYanked = false } = pypi ?? {}
+  if (requirements.length === 0 && requirementFiles.length === 0 && projects.length === 0) return undefined
+  return { targets: pythonTargets(pypi, architectures), requirements, requirementFiles, projects, allowYanked }
 }
 
-/** Newest first, as pip prefers them (PEP 600): up to glibc 2.36, which is Debian 12's. */
-function manylinux(machine: string): string[] {
-  const tags: string[] = []
-  for (let minor = 36; minor >= (machine === 'x86_64' ? 5 : 17); minor--) {
-    tags.push(`manylinux_2_${minor}_${machine}`)
-    const legacy = { 17: '2014', 12: '2010', 5: '1' }[minor]
-    if (legacy !== undefined) tags.push(`manylinux${legacy}_${machine}`)
-  }
-  return [...tags, `linux_${machine}`]
+function pythonTargets(pypi: Collection['pypi'], architectures: readonly [Arch, ...Arch[]]): PythonTarget[] {
+  const python = pypi?.python ?? '3.11'
+  const asked = pypi?.targets ?? (pypi?.platforms === undefined ? architectures.map(arch => ({ python, arch })) : [{ python, platforms: pypi.platforms }])
+  return asked.map(({ python: version, arch = architectures[0], platforms = manylinux(arch), implementation = 'cp', abis = [] }: Target) => ({ python: version, platforms, implementation, abis }))
 }
+
+type Target = NonNullable<NonNullable<Collection['pypi']>['targets']>[number]
 
 /** @throws DD-COLLECT-009 when a role unpacks a file that the collection does not bring. */
 export function checkRoleFiles(packs: readonly FoundPack[], served: ReadonlySet<string>): void {

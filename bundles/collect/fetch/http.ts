@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import http from 'node:http'
 import https from 'node:https'
 import { DrydockError } from '../../../appliance/core/error.ts'
@@ -12,6 +13,16 @@ export type HttpSettings = {
   proxy?: Record<string, string | undefined>
   /** Headers for one address. Asked again after a redirect, so that credentials never follow to another host. */
   headersFor?: (url: URL) => Record<string, string>
+  /** What a 401 asks for (WWW-Authenticate). True when the headers for this address are other ones now, so that asking again makes sense. */
+  challenged?: (url: URL, challenge: string, signal: AbortSignal) => Promise<boolean>
+}
+
+/** For addresses that belong to no client: the proxies and roots of the environment, as curl takes them, and no credentials. */
+export async function environmentSettings(environment: NodeJS.ProcessEnv): Promise<HttpSettings> {
+  const proxy = (name: string) => environment[name.toUpperCase()] ?? environment[name]
+  const roots = environment['CURL_CA_BUNDLE'] ?? environment['SSL_CERT_FILE']
+  const ca = roots === undefined ? undefined : await readFile(roots, 'utf8').catch(() => undefined)
+  return { ...(ca === undefined ? {} : { ca }), proxy: { HTTP_PROXY: proxy('http_proxy'), HTTPS_PROXY: proxy('https_proxy'), NO_PROXY: proxy('no_proxy') } }
 }
 
 export type Download = { url: string; what: string; accept?: string; signal: AbortSignal }
@@ -21,7 +32,7 @@ export interface HttpClient {
    * Gives the body of a 200 answer to `use`, which must read it to its end; tries again from the start on network faults.
    * @throws DD-COLLECT-005 when the registry cannot be reached, DD-COLLECT-006 when it says 404 or 410.
    */
-  read<T>(download: Download, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T>
+  read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders) => Promise<T>): Promise<T>
   /** A small document, whole. */
   document(download: Download): Promise<Buffer>
   close(): void
@@ -34,6 +45,7 @@ export function openHttp(settings: HttpSettings): HttpClient {
 
   async function answer(download: Download): Promise<http.IncomingMessage> {
     let url = new URL(download.url)
+    let challenged = false
     for (let hop = 0; hop <= REDIRECTS; hop++) {
       const response = await request(url, {
         agent: url.protocol === 'https:' ? secure : plain,
@@ -55,17 +67,25 @@ export function openHttp(settings: HttpSettings): HttpClient {
       if (status === 404 || status === 410) {
         throw new DrydockError('DD-COLLECT-006', `expected ${download.what} in the registry, found that it is not there (HTTP ${status})`, 'check the name and the version, and which registry this machine is set up for')
       }
+      const challenge = response.headers['www-authenticate']
+      if (status === 401 && !challenged && challenge !== undefined && settings.challenged !== undefined && (await settings.challenged(url, challenge, download.signal))) {
+        challenged = true
+        continue
+      }
+      if (status === 407) {
+        throw new DrydockError('DD-COLLECT-005', `expected the proxy to let ${download.what} through, found that it wants other credentials (HTTP 407)`, 'put user and password into the proxy address of this machine (https_proxy, npm config, pip config)')
+      }
       if (status === 408 || status === 429 || status >= 500) throw new NetworkFault(`HTTP ${status}`)
       throw new DrydockError('DD-COLLECT-005', `expected ${download.what}, found HTTP ${status} from its registry`, 'check the credentials and the address in the configuration of the client (npm, pip, apt)')
     }
     throw new DrydockError('DD-COLLECT-005', `expected ${download.what} after at most ${REDIRECTS} redirects, found more`, 'look at the registry or proxy that sends them')
   }
 
-  async function read<T>(download: Download, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T> {
+  async function read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders) => Promise<T>): Promise<T> {
     return await withRetries(download.what, download.signal, async () => {
       const response = await answer(download)
       try {
-        return await use(whole(response))
+        return await use(whole(response), response.headers)
       } finally {
         response.destroy()
       }
@@ -98,9 +118,21 @@ async function request(url: URL, options: https.RequestOptions): Promise<http.In
   const sent = (url.protocol === 'https:' ? https : http).request(url, options)
   sent.setTimeout(SILENCE_MS, () => sent.destroy(new NetworkFault(`${SILENCE_MS / 1000} s of silence`)))
   sent.on('response', resolve)
-  sent.on('error', failure => reject(options.signal?.aborted === true ? failure : new NetworkFault(failure.message, failure)))
+  sent.on('error', failure => reject(options.signal?.aborted === true ? failure : (trustFault(url, failure) ?? new NetworkFault(failure.message, failure))))
   sent.end()
   return await promise
+}
+
+/** Trying again does not help against a certificate that nobody here trusts, and who switches the check off has lost it. */
+function trustFault(url: URL, failure: Error): DrydockError | undefined {
+  const code = 'code' in failure ? String(failure.code) : ''
+  if (!/CERT|UNABLE_TO_(VERIFY|GET_ISSUER)|^ERR_TLS_/.test(code)) return undefined
+  return new DrydockError(
+    'DD-COLLECT-005',
+    `expected ${url.host} to show a certificate that this machine trusts, found ${code}`,
+    'add the certificate authority of that registry or of the proxy between (npm config cafile, pip config global.cert, CURL_CA_BUNDLE), and look at the clock; never switch the check off',
+    { cause: failure },
+  )
 }
 
 /** The body; what ends early (a closed connection, fewer bytes than announced) is a network fault, never a short file. */

@@ -1,21 +1,27 @@
 import { createReadStream } from 'node:fs'
 import { lstat, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import { digestOfFile, hexOf } from '../../../appliance/core/digest.ts'
+import { digestFromHex, digestOfFile, hexOf } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import type { Item } from '../../format/item.ts'
 import type { Collecting } from '../collecting.ts'
+import type { FileWant } from '../collection.ts'
+import { environmentSettings, openHttp } from '../fetch/http.ts'
 import { FILES_IN_FOLDER } from '../limits.ts'
 import { purl } from '../purl.ts'
-
-export type FilesWant = { path: string; to?: string | undefined; version?: string | undefined }
+import { mismatch, type Kept } from '../workspace.ts'
 
 /** A file, or every file under a folder, with its executable bit. Times and owners do not travel: the same content gives the same items. */
-export async function collectFiles(want: FilesWant, { workspace, meter, signal }: Collecting): Promise<Item[]> {
+export async function collectFiles(want: FileWant, collecting: Collecting): Promise<Item[]> {
+  if ('url' in want) return [await fetchedFile(want, collecting)]
+  const { meter, signal } = collecting
   const found = await lstat(want.path).catch((failure: unknown) => {
     throw new DrydockError('DD-COLLECT-011', `expected a file or folder at ${want.path}, found none`, 'correct the path in the collection file; it is relative to that file', { cause: failure })
   })
-  const prefix = (want.to ?? '').replace(/^\/+|\/+$/g, '')
+  const prefix = folderOf(want)
+  if (found.isDirectory() && want.sha256 !== undefined) {
+    throw new DrydockError('DD-COLLECT-011', `expected a single file at ${want.path} for its sha256, found a folder`, 'name the file, or leave out sha256')
+  }
   const files = found.isDirectory() ? await walk(want.path, prefix) : [{ file: want.path, path: served(prefix, want.path.split('/').at(-1)!) }]
   meter.planned(files.length)
   const items: Item[] = []
@@ -23,22 +29,57 @@ export async function collectFiles(want: FilesWant, { workspace, meter, signal }
     signal.throwIfAborted()
     const state = await lstat(file)
     if (!state.isFile()) throw new DrydockError('DD-COLLECT-011', `expected ${file} to be a plain file, found ${state.isSymbolicLink() ? 'a symbolic link' : 'something else'}`, 'put the file itself there: links and devices do not travel')
-    const known = await digestOfFile(file)
-    const kept = (await workspace.present(known.digest)) === undefined
-      ? await workspace.keep(path, createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: hexOf(known.digest) })
-      : known
-    const version = want.version ?? hexOf(kept.digest).slice(0, 16)
-    items.push({
-      kind: 'file',
-      name: path,
-      version,
-      metadata: { path, ...((state.mode & 0o111) === 0 ? {} : { executable: true }) },
-      blobs: [{ name: path.slice(path.lastIndexOf('/') + 1), ...kept }],
-      source: purl('generic', path.split('/'), version),
-    })
+    const kept = await taken(file, path, want.sha256, collecting)
+    items.push(itemOf(path, kept, want.version, (state.mode & 0o111) !== 0))
     meter.finished(1)
   }
   return items
+}
+
+async function taken(file: string, path: string, sha256: string | undefined, { workspace }: Collecting): Promise<Kept> {
+  const known = await digestOfFile(file)
+  if (sha256 !== undefined && hexOf(known.digest) !== sha256) throw mismatch(file, { algorithm: 'sha256', hex: sha256, by: 'the collection file' }, hexOf(known.digest), 'the file')
+  if ((await workspace.present(known.digest)) !== undefined) return known
+  return await workspace.keep(path, createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: hexOf(known.digest) })
+}
+
+/** Bytes that are known beforehand: the address is only where they happen to be, and does not travel. */
+async function fetchedFile(want: Extract<FileWant, { url: string }>, collecting: Collecting): Promise<Item> {
+  const { workspace, meter, environment, signal } = collecting
+  const name = want.name ?? decodeURIComponent(new URL(want.url).pathname.split('/').at(-1) ?? '')
+  const path = served(folderOf(want), name)
+  meter.planned(1)
+  const digest = digestFromHex(want.sha256)
+  const here = await workspace.present(digest)
+  const kept = here === undefined ? await fetched(want, path, collecting) : { digest, size: here }
+  signal.throwIfAborted()
+  meter.finished(1)
+  return itemOf(path, kept, want.version, false)
+
+  async function fetched({ url, sha256 }: typeof want, what: string, { download }: Collecting): Promise<Kept> {
+    const http = openHttp(await environmentSettings(environment))
+    try {
+      return await download(async () => await http.read({ url, what, signal }, async body => await workspace.keep(what, body, { algorithm: 'sha256', hex: sha256, by: 'the collection file' })))
+    } finally {
+      http.close()
+    }
+  }
+}
+
+function itemOf(path: string, kept: Kept, given: string | undefined, executable: boolean): Item {
+  const version = given ?? hexOf(kept.digest).slice(0, 16)
+  return {
+    kind: 'file',
+    name: path,
+    version,
+    metadata: { path, ...(executable ? { executable: true } : {}) },
+    blobs: [{ name: path.slice(path.lastIndexOf('/') + 1), ...kept }],
+    source: purl('generic', path.split('/'), version),
+  }
+}
+
+function folderOf({ to }: FileWant): string {
+  return (to ?? '').replace(/^\/+|\/+$/g, '')
 }
 
 async function walk(folder: string, prefix: string): Promise<{ file: string; path: string }[]> {

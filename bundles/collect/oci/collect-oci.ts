@@ -1,65 +1,81 @@
-import { createReadStream } from 'node:fs'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { readFile, mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import Type from 'typebox'
 import { digestOf, hexOf, parseDigest, type Digest } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
-import { checkShape } from '../../format/check.ts'
-import { DigestText, type Item, type ItemBlob } from '../../format/item.ts'
+import type { Item, ItemBlob } from '../../format/item.ts'
 import type { Collecting } from '../collecting.ts'
 import type { OciWant } from '../collection.ts'
+import { allOrStop } from '../fetch/limiter.ts'
+import { licencesFrom } from '../licences.ts'
 import { purl } from '../purl.ts'
+import { isIndex, parsedJson, parseManifest, type Descriptor } from './descriptor.ts'
+import { openLayout } from './layout.ts'
+import { machineSays } from './machine.ts'
+import { chosenManifests, isPlatform } from './platform.ts'
+import { openRegistry, otherBytes } from './registry.ts'
+import { parseReference } from './registry-name.ts'
+import { openBySkopeo } from './skopeo.ts'
+import type { FoundManifest, ImageSource } from './source.ts'
 
-const Descriptor = Type.Object({ mediaType: Type.String({ maxLength: 255 }), digest: DigestText, size: Type.Integer({ minimum: 0 }), urls: Type.Optional(Type.Array(Type.String())) })
-type Descriptor = Type.Static<typeof Descriptor>
-const ImageManifest = Type.Object({ config: Descriptor, layers: Type.Array(Descriptor) })
-const ImageIndex = Type.Object({ manifests: Type.Array(Descriptor) })
+/** A signature of an SBOM of an image, and no further. */
+const REFERRER_DEPTH = 3
+const COSIGN_TAGS = ['sig', 'att', 'sbom']
+const LICENCES = 'org.opencontainers.image.licenses'
 
-const INDEXES = ['application/vnd.oci.image.index.v1+json', 'application/vnd.docker.distribution.manifest.list.v2+json']
-const MANIFESTS = ['application/vnd.oci.image.manifest.v1+json', 'application/vnd.docker.distribution.manifest.v2+json']
+/** Images by reference, layout or archive, unchanged: every digest and size is checked from the manifest down. */
+export async function collectImages(wants: readonly OciWant[], collecting: Collecting): Promise<Item[]> {
+  const running = new Map<Digest, Promise<void>>()
+  return (await allOrStop(collecting.signal, signal => wants.map(want => collectImage(want, running, { ...collecting, signal })))).flat()
+}
 
-/** One image by reference, layout or archive, unchanged: skopeo fetches it and checks every digest, and the tree is walked again here. */
-export async function collectOci(want: OciWant, collecting: Collecting): Promise<Item> {
-  const { workspace, meter, signal } = collecting
+/** One item for the image with what refers to it by subject, and one for each of cosign's tags. */
+async function collectImage(want: OciWant, running: Map<Digest, Promise<void>>, collecting: Collecting): Promise<Item[]> {
+  const { meter } = collecting
   meter.planned(1)
-  const source = skopeoSource(want)
   const { name, tag } = nameAndTag(want)
   const what = `image ${name}:${tag}`
-  const raw = (await skopeo(['inspect', ...source.flags.inspect, '--raw', source.address], what, collecting)).stdout
-  const root: Descriptor = { mediaType: mediaTypeOf(raw, what), digest: digestOf(raw), size: raw.length }
-  const folder = await mkdtemp(join(await workspace.cacheFolder('oci'), 'copy-'))
+  const source = await openSource(want, what, collecting)
   try {
-    if (!(await isComplete(root, raw, collecting))) {
-      await skopeo(['copy', '--quiet', '--preserve-digests', ...source.flags.copy, source.address, `dir:${folder}`], what, collecting)
+    const root = await source.root()
+    const platforms = 'platform' in want && want.platform !== undefined ? [want.platform].flat() : undefined
+    const tree = await treeOf(root, source, platforms, what, collecting)
+    const extra: Item[] = []
+    if ('referrers' in want && want.referrers === true) {
+      await addReferrers(tree, source, what, collecting)
+      for (const { digest } of tree.manifests.values()) extra.push(...(await cosignItems(parseDigest(digest), name, source, running, collecting)))
     }
-    const blobs = await keepTree(root, raw, folder, what, collecting)
-    signal.throwIfAborted()
+    await fetchBlobs(tree, source, running, what, collecting)
+    await refuseOtherPlatform(root, tree, platforms, what, collecting)
     meter.finished(1)
-    return {
-      kind: 'oci',
-      name,
-      version: tag,
-      metadata: { mediaType: root.mediaType, digest: root.digest },
-      blobs,
-      source: purl('oci', [name.split('/').at(-1)!], root.digest, { tag }),
-      upstream: { digest: root.digest },
-    }
+    return [await itemOf(name, tag, root, tree, collecting), ...extra]
   } finally {
-    await rm(folder, { recursive: true, force: true })
+    await source.close()
   }
 }
 
-type SkopeoSource = { address: string; flags: { inspect: string[]; copy: string[] } }
+async function openSource(want: OciWant, what: string, collecting: Collecting): Promise<ImageSource> {
+  if ('layout' in want) return await openLayout(want.layout, want.tag, what)
+  if ('archive' in want) return await openArchive(want.archive, want.tag, what, collecting)
+  if ('dockerArchive' in want) return await openBySkopeo({ dockerArchive: want.dockerArchive, tag: want.tag }, what, collecting)
+  const reference = parseReference(want.reference)
+  const machine = await machineSays(reference, collecting.environment)
+  if (machine.leaveToSkopeo) return await openBySkopeo({ docker: want.reference }, what, collecting)
+  return await openRegistry(reference, machine, what, collecting.signal, collecting.environment)
+}
 
-function skopeoSource(want: OciWant): SkopeoSource {
-  if ('layout' in want) return { address: `oci:${want.layout}${want.tag === undefined ? '' : `:${want.tag}`}`, flags: { inspect: [], copy: ['--all'] } }
-  if ('archive' in want) return { address: `oci-archive:${want.archive}${want.tag === undefined ? '' : `:${want.tag}`}`, flags: { inspect: [], copy: ['--all'] } }
-  // Loopback never leaves the machine; everything else is TLS unless containers' own configuration says otherwise.
-  const plain = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])(:\d+)?\//.test(want.reference)
-  return {
-    address: `docker://${want.reference}`,
-    flags: { inspect: plain ? ['--tls-verify=false'] : [], copy: ['--all', ...(plain ? ['--src-tls-verify=false'] : [])] },
+/** An OCI archive is a layout in a tar: GNU tar takes out what the layout may hold, into a folder of its own. */
+async function openArchive(archive: string, tag: string | undefined, what: string, collecting: Collecting): Promise<ImageSource> {
+  const folder = await mkdtemp(join(await collecting.workspace.cacheFolder('oci'), 'copy-'))
+  const remove = async () => await rm(folder, { recursive: true, force: true })
+  try {
+    const { code } = await runProgram('tar', { args: ['-x', '-f', archive, '-C', folder, '--no-same-owner', '--no-same-permissions', '--wildcards', '--', '*index.json', '*blobs/sha256/*'], signal: collecting.signal, accept: [0, 1, 2] })
+    if (code !== 0) throw new DrydockError('DD-COLLECT-006', `expected an OCI archive (tar) at ${archive}, found none that can be read`, 'check the path; what `docker save` writes is named with dockerArchive')
+    const layout = await openLayout(folder, tag, what)
+    return { ...layout, close: remove }
+  } catch (failure) {
+    await remove()
+    throw failure
   }
 }
 
@@ -72,97 +88,135 @@ function nameAndTag(want: OciWant): { name: string; tag: string } {
   return { name, tag }
 }
 
-async function skopeo(args: string[], what: string, { environment, signal }: Collecting): Promise<{ stdout: Buffer }> {
-  const { stdout, stderr, code } = await runProgram('skopeo', { args, env: environment, signal, accept: [0, 1, 2], maxOutput: 16 * 1024 * 1024 })
-  if (code === 0) return { stdout }
-  if (/manifest unknown|name unknown|not found|no such (file|image)|no descriptor found|NAME_UNKNOWN|MANIFEST_UNKNOWN/i.test(stderr)) {
-    throw new DrydockError('DD-COLLECT-006', `expected ${what} in its registry, found none of that name`, 'check the reference: host/name:tag or host/name@sha256:…')
+/** What travels: manifests, root first, and the configs and layers that they name, both in the order in which they are named. */
+type Tree = { manifests: Map<Digest, Descriptor>; parts: Map<Digest, Descriptor & { role: 'config' | 'layer' }>; order: Digest[]; annotations: Record<string, string> }
+
+async function treeOf(root: FoundManifest, source: ImageSource, platforms: readonly string[] | undefined, what: string, collecting: Collecting): Promise<Tree> {
+  const tree: Tree = { manifests: new Map(), parts: new Map(), order: [], annotations: {} }
+  await addManifest({ mediaType: root.mediaType, digest: root.digest, size: root.bytes.length }, root.bytes, tree, source, platforms, what, collecting)
+  return tree
+}
+
+async function addManifest(descriptor: Descriptor, bytes: Buffer, tree: Tree, source: ImageSource, platforms: readonly string[] | undefined, what: string, collecting: Collecting): Promise<void> {
+  const digest = parseDigest(descriptor.digest)
+  if (tree.manifests.has(digest)) return
+  if (digestOf(bytes) !== digest) throw otherBytes(what, digest, digestOf(bytes))
+  if (bytes.length !== descriptor.size) throw otherSize(descriptor, bytes.length, what)
+  await collecting.workspace.put(bytes)
+  tree.manifests.set(digest, descriptor)
+  tree.order.push(digest)
+  const { manifests, others, annotations } = parseManifest(bytes, descriptor.mediaType, what)
+  tree.annotations = { ...annotations, ...tree.annotations }
+  for (const [index, part] of others.entries()) {
+    const name = parseDigest(part.digest)
+    if (tree.parts.has(name)) continue
+    tree.parts.set(name, { ...part, role: index === 0 ? 'config' : 'layer' })
+    tree.order.push(name)
   }
-  if (/digest|did not match|Verification of|signature/i.test(stderr) && !/dial tcp|pinging/.test(stderr)) {
-    throw new DrydockError('DD-COLLECT-004', `expected every part of ${what} by its digest, found bytes that differ`, 'nothing of it was kept; ask the registry for a clean copy')
-  }
-  throw new DrydockError('DD-COLLECT-005', `expected the registry to give ${what}, found ${/msg="?(.*?)"?$/m.exec(stderr)?.[1]?.slice(0, 200) ?? 'a failure'}`, 'check the network, the reference and `skopeo login`, then run the command again: what was fetched is kept')
-}
-
-function mediaTypeOf(raw: Buffer, what: string): string {
-  const document = parsed(raw, what)
-  const told = document['mediaType']
-  const type = typeof told === 'string' ? told : 'manifests' in document ? INDEXES[0]! : MANIFESTS[0]!
-  if (![...INDEXES, ...MANIFESTS].includes(type)) throw new DrydockError('DD-COLLECT-013', `expected an OCI or Docker v2 manifest for ${what}, found ${type}`, 'convert the image: skopeo copy --format oci')
-  return type
-}
-
-function parsed(raw: Buffer, what: string): Record<string, unknown> {
-  try {
-    return JSON.parse(raw.toString('utf8')) as Record<string, unknown>
-  } catch (cause) {
-    throw new DrydockError('DD-COLLECT-013', `expected the manifest of ${what} as JSON, found something else`, 'look at the registry or proxy that answered', { cause })
+  for (const child of chosenManifests(manifests, platforms, what)) {
+    await addManifest(child, await manifestBytes(child, source, collecting), tree, source, platforms, what, collecting)
   }
 }
 
-/** What a manifest names. A layer with `urls` lies elsewhere and would be missing inside. */
-function children(raw: Buffer, mediaType: string, what: string): { manifests: Descriptor[]; others: Descriptor[] } {
-  if (INDEXES.includes(mediaType)) return { manifests: checkShape(ImageIndex, parsed(raw, what), `index of ${what}`).manifests, others: [] }
-  const { config, layers } = checkShape(ImageManifest, parsed(raw, what), `manifest of ${what}`)
-  const foreign = [config, ...layers].find(({ urls, mediaType: type }) => (urls ?? []).length > 0 || type.includes('foreign') || type.includes('nondistributable'))
-  if (foreign !== undefined) throw new DrydockError('DD-COLLECT-013', `expected every layer of ${what} in its registry, found a foreign layer ${foreign.digest}`, 'build the image with its layers inside: inside the air gap nothing else can be reached')
-  return { manifests: [], others: [config, ...layers] }
+/** From the workspace when it is there: a second collect asks for nothing but the tag. */
+async function manifestBytes(descriptor: Descriptor, source: ImageSource, { workspace, meter }: Collecting): Promise<Buffer> {
+  const digest = parseDigest(descriptor.digest)
+  if ((await workspace.present(digest)) !== undefined) return await readFile(workspace.blobPath(digest))
+  const bytes = await source.manifest(descriptor)
+  meter.received(bytes.length)
+  return bytes
 }
 
-/** True when the workspace holds the whole tree, so that nothing has to be fetched. */
-async function isComplete(root: Descriptor, raw: Buffer, collecting: Collecting): Promise<boolean> {
-  const { workspace } = collecting
-  const { manifests, others } = children(raw, root.mediaType, root.digest)
-  for (const { digest } of others) if ((await workspace.present(parseDigest(digest))) === undefined) return false
-  for (const child of manifests) {
-    if ((await workspace.present(parseDigest(child.digest))) === undefined) return false
-    if (!(await isComplete(child, await readFile(workspace.blobPath(parseDigest(child.digest))), collecting))) return false
+async function addReferrers(tree: Tree, source: ImageSource, what: string, collecting: Collecting): Promise<void> {
+  let subjects = [...tree.manifests.keys()]
+  for (let depth = 0; depth < REFERRER_DEPTH && subjects.length > 0; depth++) {
+    const before = new Set(tree.manifests.keys())
+    for (const subject of subjects) {
+      for (const referrer of await source.referrers(subject)) {
+        const bytes = await manifestBytes(referrer, source, collecting)
+        if (parseManifest(bytes, referrer.mediaType, what).subject !== subject) {
+          throw new DrydockError('DD-COLLECT-013', `expected ${referrer.digest} to name ${subject} of ${what} as its subject, found that it does not`, 'look at the registry that lists it, or leave out referrers')
+        }
+        await addManifest(referrer, bytes, tree, source, undefined, what, collecting)
+      }
+    }
+    subjects = [...tree.manifests.keys()].filter(digest => !before.has(digest))
   }
-  return true
 }
 
-/** Takes manifests, configs and layers into the workspace, each by the digest that its parent gives. Root first, then as named. */
-async function keepTree(root: Descriptor, raw: Buffer, folder: string, what: string, collecting: Collecting): Promise<ItemBlob[]> {
-  const found = new Map<Digest, ItemBlob>()
+/** Signatures, attestations and SBOMs as cosign has kept them since before OCI 1.1: under tags made of the digest. */
+async function cosignItems(digest: Digest, name: string, source: ImageSource, running: Map<Digest, Promise<void>>, collecting: Collecting): Promise<Item[]> {
+  const items: Item[] = []
+  for (const suffix of COSIGN_TAGS) {
+    const tag = `sha256-${hexOf(digest)}.${suffix}`
+    const found = await source.tagged(tag)
+    if (found === undefined) continue
+    const what = `image ${name}:${tag}`
+    const tree = await treeOf(found, source, undefined, what, collecting)
+    await fetchBlobs(tree, source, running, what, collecting)
+    items.push(await itemOf(name, tag, found, tree, collecting))
+  }
+  return items
+}
+
+async function fetchBlobs(tree: Tree, source: ImageSource, running: Map<Digest, Promise<void>>, what: string, collecting: Collecting): Promise<void> {
+  const { workspace, download } = collecting
+  const keep = async (part: Descriptor, digest: Digest) => {
+    const size = (await workspace.present(digest)) ?? (await download(async () => await source.blob(part, async body => (await workspace.keep(`${digest} of ${what}`, body, { algorithm: 'sha256', hex: hexOf(digest), by: 'its manifest' })).size)))
+    if (size !== part.size) throw otherSize(part, size, what)
+  }
+  await allOrStop(collecting.signal, () => [...tree.parts].map(async ([digest, part]) => {
+    // Two images with one base fetch its layers once.
+    const work = running.get(digest) ?? keep(part, digest)
+    running.set(digest, work)
+    await work
+  }))
+}
+
+function otherSize(descriptor: Descriptor, found: number, what: string): DrydockError {
+  return new DrydockError('DD-COLLECT-004', `expected ${descriptor.digest} of ${what} with ${descriptor.size} bytes, found ${found}`, 'the manifest contradicts itself: have the image built again')
+}
+
+/** An image without an index says in its config what it is for. */
+async function refuseOtherPlatform(root: FoundManifest, tree: Tree, platforms: readonly string[] | undefined, what: string, { workspace }: Collecting): Promise<void> {
+  const [config] = [...tree.parts.values()]
+  if (platforms === undefined || isIndex(root.mediaType) || config === undefined) return
+  const { os, architecture, variant } = parsedJson(await readFile(workspace.blobPath(parseDigest(config.digest))), `${what} (config)`)
+  const is = { os: String(os), architecture: String(architecture), ...(typeof variant === 'string' ? { variant } : {}) }
+  if (!platforms.some(platform => isPlatform(platform, is))) {
+    throw new DrydockError('DD-COLLECT-006', `expected ${what} for ${platforms.join(' or ')}, found an image for ${is.os}/${is.architecture} alone`, 'correct `platform` in the collection file, or leave it out')
+  }
+}
+
+async function itemOf(name: string, tag: string, root: FoundManifest, tree: Tree, { workspace }: Collecting): Promise<Item> {
   const counts = new Map<string, number>()
-  const add = ({ digest, size, mediaType }: Descriptor, role: 'manifest' | 'config' | 'layer') => {
+  const blobs = tree.order.map((digest): ItemBlob => {
+    const part = tree.parts.get(digest)
+    const { size, mediaType } = part ?? tree.manifests.get(digest)!
+    const role = part?.role ?? 'manifest'
     const count = (counts.get(role) ?? 0) + 1
     counts.set(role, count)
-    found.set(parseDigest(digest), { name: role === 'layer' || count > 1 ? `${role}-${count}` : role, digest, size, mediaType })
+    return { name: role === 'layer' || count > 1 ? `${role}-${count}` : role, digest, size, mediaType }
+  })
+  const config = [...tree.parts.values()].find(({ role, size }) => role === 'config' && size < 1024 * 1024)
+  const labels = config === undefined ? undefined : await labelsOf(workspace.blobPath(parseDigest(config.digest)))
+  return {
+    kind: 'oci',
+    name,
+    version: tag,
+    metadata: { mediaType: root.mediaType, digest: root.digest },
+    blobs,
+    source: purl('oci', [name.split('/').at(-1)!], root.digest, { tag }),
+    upstream: { digest: root.digest },
+    ...licencesFrom([tree.annotations[LICENCES], labels?.[LICENCES]]),
   }
-  await collecting.workspace.put(raw)
-  add(root, 'manifest')
-  const visit = async (parent: Descriptor, bytes: Buffer): Promise<void> => {
-    const { manifests, others } = children(bytes, parent.mediaType, what)
-    for (const [index, child] of others.entries()) {
-      await keepBlob(child, folder, what, collecting)
-      if (!found.has(parseDigest(child.digest))) add(child, index === 0 ? 'config' : 'layer')
-    }
-    for (const child of manifests) {
-      await keepBlob(child, folder, what, collecting)
-      if (found.has(parseDigest(child.digest))) continue
-      add(child, 'manifest')
-      await visit(child, await readFile(collecting.workspace.blobPath(parseDigest(child.digest))))
-    }
-  }
-  await visit(root, raw)
-  return [...found.values()]
 }
 
-async function keepBlob(descriptor: Descriptor, folder: string, what: string, { workspace }: Collecting): Promise<void> {
-  const digest = parseDigest(descriptor.digest)
-  const size = (await workspace.present(digest)) ?? (await fromCopy(digest, folder, what, workspace))
-  if (size !== descriptor.size) throw new DrydockError('DD-COLLECT-004', `expected ${descriptor.digest} of ${what} with ${descriptor.size} bytes, found ${size}`, 'the manifest contradicts itself: have the image built again')
-}
-
-/** skopeo's `dir:` names blobs by their hex digits and the manifests below an index `<hex>.manifest.json`. */
-async function fromCopy(digest: Digest, folder: string, what: string, workspace: Collecting['workspace']): Promise<number> {
-  for (const name of [hexOf(digest), `${hexOf(digest)}.manifest.json`]) {
-    try {
-      return (await workspace.keep(`${digest} of ${what}`, createReadStream(join(folder, name), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: hexOf(digest) })).size
-    } catch (failure) {
-      if (!(failure instanceof Error && 'code' in failure && failure.code === 'ENOENT')) throw failure
-    }
+async function labelsOf(path: string): Promise<Record<string, unknown> | undefined> {
+  try {
+    const { config } = JSON.parse(await readFile(path, 'utf8')) as { config?: { Labels?: Record<string, unknown> } }
+    return config?.Labels
+  } catch {
+    return undefined
   }
-  throw new DrydockError('DD-COLLECT-013', `expected ${digest} of ${what}, found it missing`, 'have the image pushed again: its registry does not hold all of it')
 }

@@ -1,22 +1,50 @@
-import { digestFromHex } from '../../../appliance/core/digest.ts'
+import { readFile } from 'node:fs/promises'
+import { basename, join } from 'node:path'
+import { digestFromHex, hexOf } from '../../../appliance/core/digest.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
+import { printable } from '../../../appliance/core/printable.ts'
 import type { Item } from '../../format/item.ts'
 import { normalisedName } from '../../format/pypi-name.ts'
 import type { Collecting } from '../collecting.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
+import { wheelLicences } from '../licences.ts'
 import { purl } from '../purl.ts'
-import { findPip, resolveWheels, type ChosenWheel, type PythonTarget } from './pip.ts'
+import { mismatch } from '../workspace.ts'
+import { evaluateMarkers, findPip, resolveWheels, type ChosenWheel, type Pip, type Requirements } from './pip.ts'
+import type { PythonTarget } from './targets.ts'
+import { readUvLock, uvPins, type UvLock } from './uv-lock.ts'
 import { wheelMetadata } from './wheel-metadata.ts'
 
-export type PypiWants = PythonTarget & { requirements: readonly string[]; requirementFiles: readonly string[] }
+export type PypiWants = {
+  targets: readonly PythonTarget[]
+  requirements: readonly string[]
+  requirementFiles: readonly string[]
+  /** Folders with uv.lock, or such a file itself. */
+  projects: readonly string[]
+  allowYanked: boolean
+}
 
 /** All wheels of one release, as the mirror serves them: `files` and the blobs `X.whl` and `X.whl.metadata`. */
 export async function collectPypi(wants: PypiWants, collecting: Collecting): Promise<Item[]> {
   const { signal } = collecting
   const pip = await findPip(collecting.environment, signal)
   const chosen = new Map<string, ChosenWheel>()
-  for (const input of [...requirementRounds(wants.requirements).map(lines => ({ lines })), ...wants.requirementFiles.map(file => ({ file }))]) {
-    for (const wheel of await resolveWheels(pip, wants, input, signal)) chosen.set(wheel.sha256, wheel)
+  const inputs: Requirements[] = [
+    ...requirementRounds(wants.requirements).map(lines => ({ what: lines.join(', '), lines })),
+    ...wants.requirementFiles.map(file => ({ what: file, file })),
+  ]
+  const locks = await Promise.all(wants.projects.map(uvLockOf))
+  for (const target of wants.targets) {
+    const wheels: ChosenWheel[] = []
+    for (const input of inputs) wheels.push(...(await resolveWheels(pip, target, input, signal)))
+    for (const lock of locks) wheels.push(...(await lockedWheels(pip, target, lock, signal)))
+    for (const wheel of wheels) chosen.set(wheel.sha256, wheel)
+  }
+  const withdrawn = [...chosen.values()].find(({ yanked }) => yanked !== undefined)
+  if (withdrawn !== undefined && !wants.allowYanked) {
+    const { name, version, yanked = '' } = withdrawn
+    throw new DrydockError('DD-COLLECT-018', `expected ${name} ${version} to be a release that stands, found it yanked by its authors${yanked === '' ? '' : `: ${printable(yanked)}`}`, 'pin another version, or say allowYanked: true under pypi when it is wanted all the same')
   }
   const http = openHttp(pip.http)
   try {
@@ -26,6 +54,33 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   } finally {
     http.close()
   }
+}
+
+async function uvLockOf(project: string): Promise<UvLock> {
+  const file = basename(project) === 'uv.lock' ? project : join(project, 'uv.lock')
+  const text = await readFile(file, 'utf8').catch((cause: unknown) => {
+    throw new DrydockError('DD-COLLECT-017', `expected uv.lock in ${project}, found none that can be read`, 'run `uv lock` there and commit the lock file', { cause })
+  })
+  return readUvLock(text, file)
+}
+
+/**
+ * The wheels that a uv.lock means for a target: pip chooses by the target's tags, the lock's hashes decide. Only when pip's choice is
+ * not among them (a wheel that came after the lock, or other bytes) pip is asked again with the hashes, for which it fetches everything.
+ */
+async function lockedWheels(pip: Pip, target: PythonTarget, lock: UvLock, signal: AbortSignal): Promise<ChosenWheel[]> {
+  const pins = new Map(uvPins(lock, await evaluateMarkers(pip, target, lock.markers, signal)).map(pin => [`${pin.name}==${pin.version}`, pin]))
+  const wheels: ChosenWheel[] = []
+  for (const lines of requirementRounds([...pins.keys()])) {
+    const isLocked = ({ name, version, sha256 }: ChosenWheel) => pins.get(`${name}==${version}`)?.hashes.includes(sha256) === true
+    const first = await resolveWheels(pip, target, { what: lock.what, alone: true, lines }, signal)
+    if (first.every(isLocked)) wheels.push(...first)
+    else {
+      const hashed = lines.map(line => `${line} ${pins.get(line)!.hashes.map(hash => `--hash=sha256:${hash}`).join(' ')}`)
+      wheels.push(...(await resolveWheels(pip, target, { what: lock.what, alone: true, lines: hashed }, signal)))
+    }
+  }
+  return wheels
 }
 
 /** Two pins of one name cannot stand in one resolution: the second opens a round of its own, and so on. */
@@ -43,28 +98,29 @@ export function requirementRounds(requirements: readonly string[]): string[][] {
   return rounds.map(round => round.lines)
 }
 
-async function wheelItem(wheel: ChosenWheel, { workspace, meter, signal }: Collecting, http: HttpClient): Promise<Item> {
+async function wheelItem(wheel: ChosenWheel, { workspace, meter, signal, pinned }: Collecting, http: HttpClient): Promise<Item> {
   const filename = decodeURIComponent(new URL(wheel.url).pathname.split('/').at(-1) ?? '')
   const what = `${filename} (pypi)`
   const digest = digestFromHex(wheel.sha256)
+  const former = pinned(`pypi:${wheel.name}@${wheel.version}`)?.blobs.find(blob => blob.name === filename)
+  if (former !== undefined && former.digest !== digest) throw mismatch(what, { algorithm: 'sha256', hex: hexOf(former.digest), by: 'the former lock.json of this workspace' }, wheel.sha256, 'the index')
   const size = (await workspace.present(digest))
-    ?? (await http.read({ url: wheel.url.replace(/#.*$/, ''), what, signal }, async body => await workspace.keep(what, body, { algorithm: 'sha256', hex: wheel.sha256 }))).size
+    ?? (await http.read({ url: wheel.url.replace(/#.*$/, ''), what, signal }, async body => await workspace.keep(what, body, { algorithm: 'sha256', hex: wheel.sha256, by: 'the index' }))).size
   const text = await wheelMetadata(workspace.blobPath(digest), what)
   const metadata = await workspace.put(text)
   const header = text.toString('utf8').split(/\r?\n\r?\n/, 1)[0] ?? ''
   const field = (name: string) => new RegExp(`^${name}: (.+)$`, 'mi').exec(header)?.[1]?.trim()
   const requiresPython = field('Requires-Python')
-  const licence = field('License-Expression') ?? field('License')
   meter.finished(1)
   return {
     kind: 'pypi',
     name: wheel.name,
     version: wheel.version,
-    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata` }] },
+    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata`, ...(wheel.yanked === undefined ? {} : { yanked: wheel.yanked === '' ? true : wheel.yanked }) }] },
     blobs: [{ name: filename, digest, size }, { name: `${filename}.metadata`, ...metadata }],
     source: purl('pypi', [wheel.name], wheel.version),
     upstream: { digest },
-    ...(licence === undefined ? {} : { licences: [licence.slice(0, 512)] }),
+    ...wheelLicences(header),
   }
 }
 

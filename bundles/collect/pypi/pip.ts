@@ -8,11 +8,13 @@ import { runProgram } from '../../../appliance/core/run-program.ts'
 import { checkShape } from '../../format/check.ts'
 import { normalisedName } from '../../format/pypi-name.ts'
 import type { HttpSettings } from '../fetch/http.ts'
+import { markerEnvironment, type PythonTarget } from './targets.ts'
 
 export type Pip = { python: string; environment: NodeJS.ProcessEnv; http: HttpSettings }
-export type PythonTarget = { python: string; platforms: readonly string[] }
-/** One wheel that pip chose, with the hash that the index gives for it. */
-export type ChosenWheel = { name: string; version: string; url: string; sha256: string }
+/** One wheel that pip chose, with the hash that the index gives for it, and the reason when its authors withdrew the release. */
+export type ChosenWheel = { name: string; version: string; url: string; sha256: string; yanked?: string }
+/** Lines of a requirements file, or the path of one. `alone` leaves out dependencies: the lines are a lock already. */
+export type Requirements = { what: string; alone?: boolean } & ({ lines: readonly string[] } | { file: string })
 
 const Report = Type.Object({
   install: Type.Array(
@@ -24,13 +26,33 @@ const Report = Type.Object({
 })
 
 /**
+ * pip evaluates markers (`platform_machine == "aarch64"`, `python_version < "3.12"`) for the Python that runs it, whatever --platform
+ * and --python-version say; so the target's values stand in for those of this machine.
+ */
+const PIP_FOR_TARGET = `
+import json, sys
+from pip._vendor.packaging import markers
+target, here = json.loads(sys.argv.pop(1)), markers.default_environment
+markers.default_environment = lambda: {**here(), **target}
+from pip._internal.cli.main import main
+sys.exit(main(sys.argv[1:]))
+`
+const EVALUATE_MARKERS = `
+import json, sys
+from pip._vendor.packaging.markers import Marker, default_environment
+asked = json.load(sys.stdin)
+environment = {**default_environment(), **asked['environment'], 'extra': ''}
+print(json.dumps([Marker(text).evaluate(environment) for text in asked['markers']]))
+`
+
+/**
  * The machine's pip and how it reaches its index. PIP_FIND_LINKS is emptied: wheels that lie about on this machine have no upstream.
  * @throws DD-COLLECT-015 when there is none that can report what it would install (22.2).
  */
 export async function findPip(environment: NodeJS.ProcessEnv, signal: AbortSignal): Promise<Pip> {
   const ours = { ...environment, PIP_FIND_LINKS: '', PIP_DISABLE_PIP_VERSION_CHECK: '1', PIP_NO_INPUT: '1' }
   for (const python of ['/usr/bin/python3', 'python3', 'python']) {
-    const version = await runProgram(python, { args: ['-c', 'import pip; print(pip.__version__)'], env: ours, signal, accept: [0, 1] }).catch((failure: unknown) => {
+    const version = await runProgram(python, { args: ['-c', 'import pip; import pip._vendor.packaging.markers; print(pip.__version__)'], env: ours, signal, accept: [0, 1] }).catch((failure: unknown) => {
       if (failure instanceof DrydockError && failure.code === 'DD-CORE-008') return undefined
       throw failure
     })
@@ -72,10 +94,9 @@ async function httpSettings(python: string, environment: NodeJS.ProcessEnv, sign
 
 /**
  * pip's own resolution, without installing or building anything: `--dry-run --report`.
- * @param input lines of a requirements file, or the path of one.
  * @throws DD-COLLECT-008 when no wheels fit, DD-COLLECT-004 when a hash is missing or wrong.
  */
-export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lines: readonly string[] } | { file: string }, signal: AbortSignal): Promise<ChosenWheel[]> {
+export async function resolveWheels(pip: Pip, target: PythonTarget, input: Requirements, signal: AbortSignal): Promise<ChosenWheel[]> {
   const folder = await mkdtemp(join(tmpdir(), 'drydock-pip-'))
   try {
     const report = join(folder, 'report.json')
@@ -83,8 +104,9 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
     if ('lines' in input) await writeDurably(requirements, `${input.lines.join('\n')}\n`)
     const { stdout, stderr, code } = await runProgram(pip.python, {
       args: [
-        '-m', 'pip', 'install', '--no-color', '--progress-bar', 'off', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', 'cp', '--python-version', target.python,
-        ...target.platforms.flatMap(platform => ['--platform', platform]),
+        '-c', PIP_FOR_TARGET, JSON.stringify(markerEnvironment(target)),
+        'install', '--no-color', '--progress-bar', 'off', '--dry-run', '--ignore-installed', '--only-binary=:all:', '--implementation', target.implementation, '--python-version', target.python,
+        ...target.platforms.flatMap(platform => ['--platform', platform]), ...target.abis.flatMap(abi => ['--abi', abi]), ...(input.alone === true ? ['--no-deps'] : []),
         '--target', join(folder, 'target'), '--report', report, '-r', requirements,
       ],
       env: pip.environment,
@@ -92,16 +114,33 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: { lin
       signal,
       accept: [0, 1, 2],
     })
-    if (code !== 0) throw pipFault('file' in input ? input.file : input.lines.join(', '), target, `${stdout.toString('utf8')}\n${stderr}`)
+    if (code !== 0) throw pipFault(input.what, target, `${stdout.toString('utf8')}\n${stderr}`)
+    const withdrawn = yankedIn(stderr)
     const { install } = checkShape(Report, JSON.parse(await readFile(report, 'utf8')), 'report of pip')
     return install.map(({ download_info: { url, archive_info }, metadata: { name, version } }) => {
       const sha256 = archive_info?.hashes?.['sha256'] ?? /^sha256=([0-9a-f]{64})$/.exec(archive_info?.hash ?? '')?.[1]
       if (sha256 === undefined) throw new DrydockError('DD-COLLECT-004', `expected a sha256 for ${name} ${version} in the index, found none`, 'use an index that gives sha256 hashes (PEP 503)')
-      return { name: normalisedName(name), version, url, sha256 }
+      const yanked = withdrawn.get(`${normalisedName(name)}==${version}`)
+      return { name: normalisedName(name), version, url, sha256, ...(yanked === undefined ? {} : { yanked }) }
     })
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** What pip warns of (PEP 592): it takes a yanked release only when it is pinned. */
+function yankedIn(stderr: string): Map<string, string> {
+  const found = stderr.matchAll(/yanked version: '([^']+)' candidate \(version (\S+) at [^\n]*\n(?:Reason for being yanked: (.*))?/g)
+  return new Map([...found].map(([, name = '', version = '', reason = '']) => [`${normalisedName(name)}==${version}`, reason.trim() === '<none given>' ? '' : reason.trim().slice(0, 200)]))
+}
+
+/** Whether each marker (PEP 508) holds on the target, by pip's own evaluation. */
+export async function evaluateMarkers(pip: Pip, target: PythonTarget, markers: readonly string[], signal: AbortSignal): Promise<Map<string, boolean>> {
+  if (markers.length === 0) return new Map()
+  const input = JSON.stringify({ environment: markerEnvironment(target), markers })
+  const { stdout } = await runProgram(pip.python, { args: ['-c', EVALUATE_MARKERS], env: pip.environment, input, signal, timeout: 60_000 })
+  const holds = checkShape(Type.Array(Type.Boolean()), JSON.parse(stdout.toString('utf8')), 'markers as pip evaluates them')
+  return new Map(markers.map((marker, index) => [marker, holds[index] === true]))
 }
 
 function pipFault(what: string, target: PythonTarget, said: string): DrydockError {

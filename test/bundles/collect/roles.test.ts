@@ -39,12 +39,12 @@ await t.test('a pack with an unknown field is refused', async t => {
 
 await t.test('a base brings the essential packages, itself and its kernel as sets of their own, and each role on top of it', async t => {
   const packs = selectPacks(['thin-1', 'num-1.0'], await readPacks([t.testdir(PACKS)]), 'amd64')
-  const { apt, pypi } = wantsOf(collection({ apt: { packages: ['hello'] } }), packs, '/')
+  const { apt: [apt], pypi } = wantsOf(collection({ apt: { packages: ['hello'] } }), packs, '/')
   t.strictSame(apt?.sets.map(set => set.packages), [[], ['systemd'], ['systemd', 'linux-image'], ['systemd', 'python3'], ['systemd', 'hello']])
   t.ok(apt?.sets.every(set => set.bootstrap))
   t.strictSame(apt?.suites, ['test', 'test-updates', 'test-security'])
   t.strictSame(pypi?.requirements, ['num==1.0'])
-  t.ok(pypi?.platforms.includes('manylinux2014_x86_64') && !pypi.platforms.includes('manylinux_2_37_x86_64'), 'what glibc 2.36 can run')
+  t.ok(pypi?.targets[0]?.platforms.includes('manylinux2014_x86_64') && !pypi.targets[0].platforms.includes('manylinux_2_37_x86_64'), 'what glibc 2.36 can run')
 })
 
 await t.test('packages without a base want their suites named', async t => {

@@ -1,0 +1,119 @@
+import { digestOf, hexOf, type Digest } from '../../../appliance/core/digest.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
+import { environmentSettings, openHttp, type HttpClient, type HttpSettings } from '../fetch/http.ts'
+import { MANIFEST_BYTES } from '../limits.ts'
+import { isManifest, MANIFEST_TYPES, mediaTypeOf, parseManifest } from './descriptor.ts'
+import type { MachineSays } from './machine.ts'
+import { isLoopback, type Reference } from './registry-name.ts'
+import type { FoundManifest, ImageSource } from './source.ts'
+
+const INDEX = 'application/vnd.oci.image.index.v1+json'
+/** Docker's own registry is called one thing and answers at another. */
+const API_HOSTS: Record<string, string> = { 'docker.io': 'registry-1.docker.io' }
+
+/**
+ * The pull side of a registry (https://github.com/opencontainers/distribution-spec/blob/main/spec.md), blob by blob, so that a run that was cut
+ * off goes on where it was, and what refers to an image can be asked for.
+ */
+export async function openRegistry(reference: Reference, { credentials }: MachineSays, what: string, signal: AbortSignal, environment: NodeJS.ProcessEnv): Promise<ImageSource> {
+  const { host, name, target } = reference
+  const api = `${isLoopback(host) ? 'http' : 'https'}://${API_HOSTS[host] ?? host}`
+  const settings = await environmentSettings(environment)
+  const http = openHttp({ ...settings, ...authentication(new URL(api), credentials, settings) })
+  const accept = MANIFEST_TYPES.join(', ')
+
+  async function manifestAt(place: string): Promise<FoundManifest> {
+    return await http.read({ url: `${api}/v2/${name}/manifests/${place}`, what, accept, signal }, async (body, headers) => {
+      const bytes = await limited(body, what)
+      const digest = digestOf(bytes)
+      if (place.startsWith('sha256:') && digest !== place) throw otherBytes(what, place, digest)
+      return { bytes, digest, mediaType: mediaTypeOf(bytes, headers['content-type'], what) }
+    })
+  }
+  async function tagged(tag: string): Promise<FoundManifest | undefined> {
+    return await absentAsUndefined(async () => await manifestAt(tag))
+  }
+
+  return {
+    root: async () => await manifestAt(target),
+    tagged,
+    manifest: async ({ digest }) => (await manifestAt(digest)).bytes,
+    async blob({ digest }, use) {
+      return await http.read({ url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal }, use)
+    },
+    async referrers(digest) {
+      const list = await absentAsUndefined(async () => await http.document({ url: `${api}/v2/${name}/referrers/${digest}`, what: `referrers of ${what}`, accept: INDEX, signal }))
+      // A registry without that API keeps the list under a tag (distribution-spec, "Referrers Tag Schema").
+      const bytes = list ?? (await tagged(`sha256-${hexOf(digest)}`))?.bytes
+      return bytes === undefined ? [] : parseManifest(bytes, INDEX, `referrers of ${what}`).manifests.filter(({ mediaType }) => isManifest(mediaType))
+    },
+    async close() {
+      http.close()
+    },
+  }
+}
+
+/** Basic, or a bearer token from where the registry says (https://distribution.github.io/distribution/spec/auth/token/); only ever to the registry itself. */
+function authentication(api: URL, credentials: MachineSays['credentials'], settings: HttpSettings): Pick<HttpSettings, 'headersFor' | 'challenged'> {
+  const basic = credentials === undefined ? undefined : `Basic ${Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64')}`
+  let authorization: string | undefined
+  return {
+    headersFor: (url): Record<string, string> => (url.host === api.host && authorization !== undefined ? { authorization } : {}),
+    async challenged(url, challenge, signal) {
+      if (url.host !== api.host) return false
+      if (/^basic/i.test(challenge)) {
+        authorization = basic
+        return basic !== undefined
+      }
+      const field = (key: string) => new RegExp(`${key}="([^"]*)"`).exec(challenge)?.[1]
+      const realm = field('realm')
+      if (!/^bearer/i.test(challenge) || realm === undefined || !URL.canParse(realm) || (api.protocol === 'https:' && new URL(realm).protocol !== 'https:')) return false
+      const address = new URL(realm)
+      for (const key of ['service', 'scope'] as const) {
+        const value = field(key)
+        if (value !== undefined) address.searchParams.set(key, value)
+      }
+      authorization = `Bearer ${await tokenFrom(address, basic, settings, signal)}`
+      return true
+    },
+  }
+}
+
+async function tokenFrom(address: URL, basic: string | undefined, settings: HttpSettings, signal: AbortSignal): Promise<string> {
+  const http: HttpClient = openHttp({ ...settings, headersFor: (url): Record<string, string> => (basic !== undefined && url.host === address.host ? { authorization: basic } : {}) })
+  try {
+    const text = await http.document({ url: address.href, what: `a token from ${address.host}`, accept: 'application/json', signal })
+    const { token, access_token: access } = JSON.parse(text.toString('utf8')) as { token?: unknown; access_token?: unknown }
+    const found = typeof token === 'string' ? token : access
+    if (typeof found === 'string' && /^[\x21-\x7e]+$/.test(found)) return found
+  } catch (failure) {
+    if (!(failure instanceof SyntaxError)) throw failure
+  } finally {
+    http.close()
+  }
+  throw new DrydockError('DD-COLLECT-005', `expected a token from ${address.host}, found none in its answer`, 'log in again: skopeo login')
+}
+
+async function absentAsUndefined<T>(ask: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await ask()
+  } catch (failure) {
+    if (failure instanceof DrydockError && failure.code === 'DD-COLLECT-006') return undefined
+    throw failure
+  }
+}
+
+async function limited(body: AsyncIterable<Buffer>, what: string): Promise<Buffer> {
+  const parts: Buffer[] = []
+  let size = 0
+  for await (const part of body) {
+    size += part.length
+    if (size > MANIFEST_BYTES) throw new DrydockError('DD-CORE-010', `expected a manifest of ${what} of at most ${MANIFEST_BYTES} bytes, found more`, 'look at the registry or proxy that answered')
+    parts.push(part)
+  }
+  return Buffer.concat(parts)
+}
+
+export function otherBytes(what: string, expected: string, found: Digest): DrydockError {
+  return new DrydockError('DD-COLLECT-004', `expected ${expected} of ${what}, found ${found}`, 'nothing of it was kept; ask the registry for a clean copy, and look for a cache or proxy on the way that changes bytes')
+}

@@ -1,0 +1,20 @@
+import type { Digest } from '../../../appliance/core/digest.ts'
+import type { Descriptor } from './descriptor.ts'
+
+/** A manifest as it came, with the media type that goes with it. */
+export type FoundManifest = { bytes: Buffer; mediaType: string; digest: Digest }
+
+/** Where one repository's content comes from: a registry, a layout on the disk, or what skopeo copied. */
+export interface ImageSource {
+  /** What the wish's tag or digest names. @throws DD-COLLECT-006 when there is no such thing. */
+  root(): Promise<FoundManifest>
+  /** What another tag of the same repository names, or undefined. */
+  tagged(tag: string): Promise<FoundManifest | undefined>
+  /** A manifest that an index or a referrer list names. The caller checks its digest. */
+  manifest(descriptor: Descriptor): Promise<Buffer>
+  /** The bytes of a config or layer, given to `use` which reads and checks them. */
+  blob<T>(descriptor: Descriptor, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T>
+  /** What names this digest as its subject (OCI 1.1). */
+  referrers(digest: Digest): Promise<Descriptor[]>
+  close(): Promise<void>
+}
