@@ -1,6 +1,6 @@
 import { unlink } from 'node:fs/promises'
 import { join } from 'node:path'
-import { hexOf, type Digest } from '../../appliance/core/digest.ts'
+import type { Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
@@ -9,15 +9,15 @@ import { writeVolume, type Entry } from '../archive/index.ts'
 import { entriesOf } from '../format/brought.ts'
 import type { CollectionLock, Workspace } from '../format/collection-lock.ts'
 import type { Index } from '../format/index-file.ts'
-import { BLOBS } from '../format/index-line.ts'
-import { itemKey, type ItemBlob } from '../format/item.ts'
 import { SIGNATURES_BYTES } from '../format/limits.ts'
 import { BUNDLE_FORMAT, type Manifest, type Volume } from '../format/manifest.ts'
 import { encodeManifest, MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
 import type { Work } from '../parity/index.ts'
 import { checkVolume } from './check-volume.ts'
+import type { ChunkMaps } from './chunk-map.ts'
 import { computeParity, parityPlaceholder, writeParity, type ParityInput } from './parity.ts'
-import { bytesOf, piecesOf, workspaceBlob, type Source } from './pieces.ts'
+import { payloadOf, type Payload } from './payload.ts'
+import { bytesOf, type Source } from './pieces.ts'
 import { pieceBytes, splitIndex, type Split } from './split.ts'
 
 export type BuildInput = {
@@ -33,7 +33,9 @@ export type BuildInput = {
   /** So many lost or damaged volumes can be rebuilt; each parity volume is as large as the largest volume. */
   parity?: number
   /** What the receiver holds already (its receipt's inventory), and the digest that names it in the manifest. */
-  since?: { base: Digest; inventory: ReadonlySet<string> }
+  since?: { base: Digest; baseSequence?: number; inventory: ReadonlySet<string> }
+  /** What the workspace remembers of blobs in chunks, see records.ts. */
+  maps?: ChunkMaps
   signal?: AbortSignal
   progress?: (done: number, total: number) => void
 }
@@ -48,7 +50,15 @@ export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
  * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes, DD-BUNDLE-018
  */
 export async function buildBundle(input: BuildInput): Promise<Built> {
-  const { index, sources } = await indexOf(input)
+  const payload = await payloadOf(input)
+  try {
+    return await buildVolumes(input, payload)
+  } finally {
+    await payload.close()
+  }
+}
+
+async function buildVolumes(input: BuildInput, { index, sources }: Payload): Promise<Built> {
   const planned = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, placed, volumes, parts))
   const withParity = planned.manifest.parity !== undefined
   // With parity the payload is read three times: for the digests in the manifest, into the volumes, and into the parity volumes.
@@ -110,43 +120,6 @@ async function parityKnown(planned: Split, sources: ReadonlyMap<string, Source>,
   return { ...planned, manifest, manifestBytes: encodeManifest(manifest) }
 }
 
-/**
- * Entries in the order in which the sorted items need them, each blob once, in pieces when it is large; what the receiver has stays out.
- * All are of volume 1 until they are split.
- */
-async function indexOf(input: BuildInput): Promise<{ index: Index; sources: Map<string, Source> }> {
-  const held = input.since?.inventory ?? new Set()
-  const most = pieceBytes(input.volumeBytes)
-  const entries: Index['entries'] = []
-  const sources = new Map<string, Source>()
-  const parted = new Map<string, NonNullable<ItemBlob['parts']>>()
-  const items: Index['items'] = []
-  const add = (name: string, digest: Digest, source: Source): void => {
-    if (sources.has(name)) return
-    sources.set(name, source)
-    entries.push({ name, size: source.size, digest, volume: 1 })
-  }
-  for (const item of input.lock.items.toSorted((a, b) => (itemKey(a) < itemKey(b) ? -1 : 1))) {
-    const blobs: ItemBlob[] = []
-    for (const blob of item.blobs) {
-      const name = `${BLOBS}${hexOf(blob.digest)}`
-      if (!held.has(blob.digest) && !sources.has(name) && !parted.has(blob.digest)) {
-        const path = await workspaceBlob(input.blobFolder, blob.digest, blob.size)
-        if (blob.size <= most) add(name, blob.digest, { path, start: 0, size: blob.size })
-        else {
-          const parts = await piecesOf(path, blob.digest, most, input.signal)
-          parted.set(blob.digest, parts)
-          parts.forEach((part, k) => add(part.entry, part.digest, { path, start: k * most, size: part.size }))
-        }
-      }
-      const parts = parted.get(blob.digest)
-      blobs.push(parts === undefined ? blob : { ...blob, parts })
-    }
-    items.push({ ...item, blobs })
-  }
-  return { index: { entries, items }, sources }
-}
-
 function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[], parts: Manifest['index']): Manifest {
   const bytes = index.entries.reduce((sum, entry) => sum + entry.size, 0)
   const items: Record<string, number> = {}
@@ -161,7 +134,7 @@ function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[],
     epoch: input.sender.epoch,
     sequence: input.sender.sequence,
     created: input.lock.created,
-    ...(input.since === undefined ? {} : { base: input.since.base }),
+    ...(input.since === undefined ? {} : { base: input.since.base, ...(input.since.baseSequence === undefined ? {} : { baseSequence: input.since.baseSequence }) }),
     index: parts,
     volumes: volumes.map(({ payloadSize, firstEntry, entries }) => ({ payloadSize, firstEntry, entries })),
     ...(input.parity === undefined || input.parity === 0 ? {} : { parity: parityPlaceholder(volumes, input.parity, pieceBytes(input.volumeBytes)) }),

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
-import { stat } from 'node:fs/promises'
+import { stat, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
@@ -9,8 +9,8 @@ import { PIECES } from '../format/index-line.ts'
 
 export const READ_BYTES = 1 << 20
 
-/** Where the bytes of a payload entry come from: a blob of the workspace, or a range of one. */
-export type Source = { path: string; start: number; size: number }
+/** Where the bytes of a payload entry come from: a blob of the workspace, a range of one, or of an open file that has no path any more. */
+export type Source = { path: string; handle?: FileHandle; start: number; size: number }
 
 /** @throws DD-BUNDLE-013 when the workspace does not hold a blob of this size */
 export async function workspaceBlob(folder: string, digest: Digest, size: number): Promise<string> {
@@ -50,10 +50,10 @@ export async function piecesOf(path: string, digest: string, pieceBytes: number,
 }
 
 /** The bytes of an entry; at their end it is known whether they are the ones that the index names. @throws DD-BUNDLE-013 */
-export async function* bytesOf({ path, start, size }: Source, digest: string): AsyncGenerator<Buffer> {
+export async function* bytesOf({ path, handle, start, size }: Source, digest: string): AsyncGenerator<Buffer> {
   const hash = createHash('sha256')
   if (size > 0) {
-    for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES, start, end: start + size - 1 }) as AsyncIterable<Buffer>) {
+    for await (const chunk of handle === undefined ? (createReadStream(path, { highWaterMark: READ_BYTES, start, end: start + size - 1 }) as AsyncIterable<Buffer>) : readRange(handle, start, size)) {
       hash.update(chunk)
       yield chunk
     }
@@ -62,6 +62,17 @@ export async function* bytesOf({ path, start, size }: Source, digest: string): A
   if (found !== digest) throw otherBytes(digest, found)
 }
 
-function otherBytes(digest: string, found: string): DrydockError {
+/** Not `handle.createReadStream`: each of those leaves a listener at the handle, and there are as many as chunks. */
+async function* readRange(handle: FileHandle, start: number, size: number): AsyncGenerator<Buffer> {
+  for (let done = 0; done < size; ) {
+    const buffer = Buffer.allocUnsafe(Math.min(READ_BYTES, size - done))
+    const { bytesRead } = await handle.read(buffer, 0, buffer.length, start + done)
+    if (bytesRead === 0) return
+    done += bytesRead
+    yield buffer.subarray(0, bytesRead)
+  }
+}
+
+export function otherBytes(digest: string, found: string): DrydockError {
   return new DrydockError('DD-BUNDLE-013', `expected blob ${digest} in the workspace, found ${found} in its place`, 'run `drydock bundle collect` again: it fetches what is damaged')
 }

@@ -17,7 +17,7 @@ import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { bytesWritten, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
+import { bytesCopied, bytesWritten, copiesOf, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
 import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
@@ -130,7 +130,7 @@ export function createImporter(deps: ImporterDeps) {
         const number = await volume.number(verified, index)
         if (number !== expected) throw new DrydockError('DD-IMPORT-017', `expected volume ${expected} at ${source}, found volume ${number} there`, 'bring the volume that is missing: `drydock import run`')
         const plan = planOf(index, number, deps.blobs.has)
-        await checkSpace(bytesWritten(plan))
+        await checkSpace(bytesWritten(plan) + (number === 1 ? bytesCopied(index, deps.blobs.has) : 0))
         if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
         else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(BLOBS.length))] : [])))
         const payload = await volume.payload(payloadOffset)
@@ -144,10 +144,13 @@ export function createImporter(deps: ImporterDeps) {
       }
     },
 
-    /** Blobs that came in pieces, joined: each is read once more, and kept when all of it has its digest. */
+    /** Blobs that came in parts, joined with what the store has of them: each is read once more, and kept when all of it has its digest. */
     async finishStaging(id: string): Promise<void> {
       const { index } = await verifiedAgain(id)
-      for (const [digest, { parts }] of blobsBrought(index)) if (parts !== undefined && !deps.blobs.has(digest)) await staging(id).finishJoined(digest)
+      const copies = copiesOf(index, deps.blobs.has)
+      for (const [digest, { parts, item = digest }] of blobsBrought(index)) {
+        if (parts !== undefined && !deps.blobs.has(digest)) await staging(id).finishJoined(digest, { item, copies: copies.get(digest) ?? [], store: deps.blobs })
+      }
     },
 
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */

@@ -4,6 +4,7 @@ import type { Finding, Preflight, ScannerState } from '../../bundles/format/impo
 import { ITEM_KINDS, itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
+import { baseFindings } from './base.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 
 /** Bytes a second that a plain disk takes, and that one core hashes; for the estimate that a person sees. */
@@ -51,7 +52,7 @@ export function preflightOf(input: PreflightInput): Preflight {
     changes,
     newBytes,
     presentBytes,
-    findings: [...sequenceFindings(input.verified), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
+    findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.index, input.holds), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
     ...(input.scanners === undefined ? {} : { scanners: [...input.scanners.states] }),
     affects: input.affects(news),
     freeBytes: input.freeBytes,

@@ -6,6 +6,7 @@ import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts
 import { DrydockError } from '../../appliance/core/error.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../../bundles/format/manifest-file.ts'
 import { joiningName } from '../unpack/index.ts'
+import { copyParts, whyOther, type Joining } from './joining.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 
 /**
@@ -22,8 +23,8 @@ export type Staging = {
   emptyBlobs(): Promise<void>
   /** Without what an unfinished run of one volume may have written; what other volumes brought stays. */
   emptyOf(digests: readonly Digest[]): Promise<void>
-  /** Makes a blob that was joined from pieces a staged one, when all of it has its digest. @throws DD-BUNDLE-012 */
-  finishJoined(digest: Digest): Promise<void>
+  /** Makes a blob that was joined from parts a staged one, when all of it has its digest. @throws DD-BUNDLE-012, DD-IMPORT-030 */
+  finishJoined(digest: Digest, made: Joining): Promise<void>
   staged(): Promise<Digest[]>
   /** The store with what is staged laid over it, for those who look into items before they are promoted. */
   over(store: BlobStore): BlobStore
@@ -60,14 +61,13 @@ export function stagingOf(folder: string): Staging {
       await mkdir(blobs, { recursive: true, mode: 0o700 })
       for (const digest of digests) await rm(pathOf(digest), { force: true })
     },
-    async finishJoined(digest) {
+    async finishJoined(digest, made) {
       const joining = join(blobs, joiningName(hexOf(digest)))
       const plain = (path: string): boolean => lstatSync(path, { throwIfNoEntry: false })?.isFile() === true
       if (!plain(joining) && plain(pathOf(digest))) return
+      if (made.copies.length > 0) await copyParts(joining, made)
       const found = plain(joining) ? (await digestOfFile(joining)).digest : 'no file'
-      if (found !== digest) {
-        throw new DrydockError('DD-BUNDLE-012', `expected the pieces of ${digest} to make it, found ${found}`, 'each piece is the one that was signed, but together they are another blob: the bundle was built wrong, build it again')
-      }
+      if (found !== digest) throw await whyOther(digest, found, made)
       await rename(joining, pathOf(digest))
     },
     async staged() {

@@ -1,3 +1,3 @@
 export { openPlainFile, openVolume, type MediaFile, type OpenMedia, type OpenVolume, type Payload } from './open-volume.ts'
-export { bytesWritten, joiningName, planOf } from './plan.ts'
+export { bytesCopied, bytesWritten, copiesOf, joiningName, planOf, type Copying } from './plan.ts'
 export { unpackVolume, type UnpackInput, type Unpacked } from './unpack.ts'

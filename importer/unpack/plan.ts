@@ -49,6 +49,11 @@ export function planLine({ name, size, keep, content, targets }: Planned): strin
   return `${[name, size, keep ? 1 : 0, unfolds, ...targets.map(({ blob, offset, count }) => `${hexOf(blob)}@${offset}*${count}`)].join(' ')}\n`
 }
 
+/** Bytes that are copied from blobs that the store holds. */
+export function bytesCopied(index: VerifiedIndex, holds: (digest: Digest) => boolean): number {
+  return copiesOf(index, holds).values().reduce((sum, copies) => sum + copies.reduce((bytes, { size }) => bytes + size, 0), 0)
+}
+
 /** What is copied into a blob from one that the store holds: `size` bytes at `offset` of `from` go to `to`. */
 export type Copying = Copy & { to: number }
 

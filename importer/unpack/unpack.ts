@@ -11,6 +11,7 @@ import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
 import { runProgram } from '../../appliance/core/run-program.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
+import { itemKey } from '../../bundles/format/item.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import { startConfined } from './confine.ts'
 import type { Payload } from './open-volume.ts'
@@ -79,9 +80,17 @@ async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: Unpac
   }
   await flushing
   const { code, stderr } = await ended
-  if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, last.error.message, last.error.hint, { cause: last.cause })
+  if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, `${last.error.message}${itemOfChunk(input.index, last.error.message)}`, last.error.hint, { cause: last.cause })
   if (last.finished === true && code === 0) return { bytes: last.done ?? 0, kept: last.kept ?? 0, peakKiB: last.peakKiB ?? 0 }
   throw new DrydockError('DD-IMPORT-011', `expected the confined process to finish, found ${code === null ? 'it killed' : `exit ${code}`}`, stderr === '' ? 'look for the out-of-memory killer in the kernel log; `drydock import resume` tries again' : `it said: ${stderr}`)
+}
+
+/** The confined process knows entries only; people want to know what it is about. */
+function itemOfChunk(index: VerifiedIndex, message: string): string {
+  const [entry] = /\bchunks\/[0-9a-f]{64}\b/.exec(message) ?? []
+  if (entry === undefined) return ''
+  const item = index.items.find(({ blobs }) => blobs.some(({ parts }) => parts?.some(part => 'entry' in part && part.entry === entry)))
+  return item === undefined ? '' : ` (a chunk of ${itemKey(item)})`
 }
 
 async function flush(path: string): Promise<void> {

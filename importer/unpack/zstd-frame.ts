@@ -13,6 +13,8 @@ const RLE_BLOCK = 1
 const RESERVED_BLOCK = 3
 /** 4 MiB: the largest window that a chunk's decompression may ask memory for. */
 const WINDOW_LOG = 22
+/** So that the output never fills its buffer, and is one buffer. Node wants at least 64. */
+const SPARE_BYTES = 64
 
 /**
  * What a chunk unfolds to. The bytes are those that were signed, but whoever signed them may have been deceived; so before the library
@@ -25,7 +27,7 @@ export function unfold(name: string, frame: Buffer, size: number): Buffer {
   if (endOfBlocks(name, frame, blocks) !== frame.length) throw notOneFrame(name, 'one zstd frame', 'more after its end')
   let content: Buffer
   try {
-    content = zstdDecompressSync(frame, { maxOutputLength: Math.max(size, 1), params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } })
+    content = zstdDecompressSync(frame, { maxOutputLength: size, chunkSize: size + SPARE_BYTES, params: { [constants.ZSTD_d_windowLogMax]: WINDOW_LOG } })
   } catch (cause) {
     throw notOneFrame(name, `a zstd frame of ${size} bytes`, 'one that does not unfold to that', cause)
   }

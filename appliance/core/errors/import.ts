@@ -23,4 +23,5 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-021': { exit: 2, http: 422, retryable: false, story: 'A recall that says nothing: it must name digests or items, or the recall that it lifts, and the id must be known when it lifts.' },
   'DD-IMPORT-022': { exit: 1, http: 404, retryable: false, story: 'There is no recall of this id on this appliance.' },
   'DD-IMPORT-023': { exit: 1, http: 500, retryable: true, story: 'A scanner gave no answer: it crashed, was too slow, or ended with a code that means nothing. What was not scanned is never taken for clean; `import resume` scans again.' },
+  'DD-IMPORT-030': { exit: 1, http: 500, retryable: true, story: 'A delta copies from a blob that this appliance holds, and the bytes of that blob are no longer what its name says: the disk or somebody changed them.' },
 } as const satisfies Record<string, ErrorEntry>
