@@ -1,5 +1,5 @@
 import { constants } from 'node:fs'
-import { open, readdir, unlink } from 'node:fs/promises'
+import { open, readdir, stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import Type from 'typebox'
 import { checkShape } from '../../bundles/format/check.ts'
@@ -82,11 +82,15 @@ export async function readPlainFile(path: string): Promise<string | undefined> {
   }
 }
 
-/** Temporary names of the durable writer that a kill left behind. Only while nobody else writes there; a folder that is gone is for its owner to miss. */
-export async function clearTemporary(folder: string): Promise<void> {
+/**
+ * Temporary names of the durable writer that a kill left behind; a folder that is gone is for its owner to miss.
+ * @param age milliseconds that a name must have stood, where somebody else may be writing at this moment
+ */
+export async function clearTemporary(folder: string, age = 0): Promise<void> {
   const names = await readdir(folder).catch((failure: unknown) => {
     if (isErrno(failure, 'ENOENT')) return []
     throw failure
   })
-  for (const name of names) if (/^\.[0-9a-f]{24}\.tmp$/.test(name)) await unlink(join(folder, name))
+  const before = Date.now() - age
+  for (const name of names.filter(each => /^\.[0-9a-f]{24}\.tmp$/.test(each))) if (age === 0 || (await stat(join(folder, name))).mtimeMs < before) await unlink(join(folder, name))
 }

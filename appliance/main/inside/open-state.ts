@@ -31,6 +31,9 @@ export type OpenState = {
   audit: OpenAuditLog
 }
 
+/** Another appliance may keep its marks in the same folder and write them now. */
+const ANOTHERS_MS = 60 * 60_000
+
 export type OpenStateOptions = { config: Config; wall: Clock; log: Log; reserveBytes?: number }
 
 /**
@@ -45,6 +48,7 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   stack.defer(() => lock.release())
   await removeMarker(paths)
   for (const folder of [paths.root, paths.state, paths.secrets, paths.pki]) await clearTemporary(folder)
+  await clearTemporary(config.marksDir, ANOTHERS_MS)
 
   const reserve = openReserve(paths.reserve, reserveBytes ?? RESERVE_BYTES)
   const desired = await openDesired({ path: paths.desired, reserve, stop: error => stopAtOnce(error, log) })
