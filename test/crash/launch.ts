@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline'
 
 /**
@@ -17,6 +18,8 @@ export const CALLS = {
 
 export type Launched = {
   child: ChildProcess
+  /** To the process itself; strace, which may stand around it, would let it go and live on. */
+  tell(signal: NodeJS.Signals): void
   /** Resolves at the line that says that it is ready; undefined when it ended before. */
   ready: Promise<string | undefined>
   /** Everything it printed, and how it ended. */
@@ -48,5 +51,10 @@ export function launch(program: string, args: readonly string[], options: { read
     told.resolve(undefined)
     return { ...texts, code: code as number | null, signal: signal as NodeJS.Signals | null }
   })
-  return { child, ready: told.promise, ended }
+  const tell = (signal: NodeJS.Signals): void => {
+    const of = child.pid ?? 0
+    if (child.exitCode !== null || child.signalCode !== null) return
+    for (const pid of inject === undefined ? [of] : readFileSync(`/proc/${of}/task/${of}/children`, 'utf8').trim().split(' ').map(Number)) process.kill(pid, signal)
+  }
+  return { child, tell, ready: told.promise, ended }
 }

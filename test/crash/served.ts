@@ -66,8 +66,8 @@ export function markOf(marks: string, stream = 'demo'): number {
   return document.streams[stream]?.sequence ?? 0
 }
 
-/** What nobody will ever need or remove: staged payload, uploads, temporary names. Empty after every import that has ended. */
-export function leftovers(...folders: readonly string[]): string[] {
-  return folders.flatMap(folder => readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .filter(path => path.startsWith('staging/') || path.startsWith('blobs/incoming/') || path.endsWith('.tmp')))
+/** What nobody will ever need: staged payload, uploads, temporary names. Empty after every import that has ended. (In marksDir, which appliances may share, they go an hour later.) */
+export function leftovers(folder: string): string[] {
+  return readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
+    .filter(path => path.startsWith('staging/') || path.startsWith('blobs/incoming/') || path.endsWith('.tmp'))
 }
