@@ -3,7 +3,7 @@ import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, parityCount, readReceipt, signBundle, volumeBytes, type OpenedSet } from '../../../bundles/build/index.ts'
+import { buildBundle, checkPayload, chunkMapsOf, keepRecord, keepSequence, openSet, openWorkspace, parityCount, readReceipt, readRecord, signBundle, volumeBytes, type BuildInput, type OpenedSet, type OpenWorkspace } from '../../../bundles/build/index.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
@@ -26,6 +26,7 @@ export function register(program: Command): void {
     .option('--epoch <n>', 'start anew with a higher epoch, after a workspace was lost')
     .option('--sequence <n>', 'build this sequence again instead of the next one')
     .option('--since <receipt>', 'only what the appliance that wrote this receipt does not hold; RECEIPT.asc must stand beside it')
+    .option('--since-bundle <sequence>', 'only what a site does not hold that has imported this earlier bundle of the workspace, for sites without a way back')
     .option('--appliance-key <file>', 'the public key of that appliance, as `init` exported it')
     .option('--key <files...>', 'secret keys (.key) that sign; others can sign later with `bundle sign`')
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
@@ -50,7 +51,7 @@ export function register(program: Command): void {
     .action(verifyVerb)
 }
 
-type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; applianceKey?: string }
+type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
   const output = outputOf(command)
@@ -60,13 +61,14 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   const parity = options.parity === undefined ? undefined : parityCount(options.parity)
   const workspace = await openWorkspace(folder, { ...(options.site === undefined ? {} : { site: options.site }), ...(options.stream === undefined ? {} : { stream: options.stream }), ...(epoch === undefined ? {} : { epoch }) })
   const sequence = wholeNumber('--sequence', options.sequence) ?? workspace.sender.sequence + 1
-  const since = options.since === undefined ? undefined : await readReceipt(options.since, await applianceKeyOf(options), wallClock.now())
+  const since = await sinceOf(options, workspace, sequence)
   const built = await untilInterrupted(signal =>
     buildBundle({
       lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal,
-      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
+      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), maps: chunkMapsOf(workspace.folder), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
     }),
   ).finally(() => output.done())
+  await keepRecord(workspace, built.manifest)
   if (sequence > workspace.sender.sequence || epoch !== undefined) await keepSequence(workspace, sequence)
   const sbom = await sbomBeside(built.file, options.out)
   const { manifest } = built
@@ -78,6 +80,15 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   output.line(`sbom       ${sbom}`)
   output.line(`signed by  ${signers.length === 0 ? 'nobody yet: drydock bundle sign' : signers.map(signer => signer.fingerprint).join(', ')}`)
   output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes, sbom })
+}
+
+/** What the receiver holds: what its appliance says in a receipt, or what an earlier bundle of this workspace brought it to. */
+async function sinceOf(options: BuildOptions, workspace: OpenWorkspace, sequence: number): Promise<BuildInput['since']> {
+  const earlier = wholeNumber('--since-bundle', options.sinceBundle)
+  if (options.since !== undefined && earlier !== undefined) throw new DrydockError('DD-CLI-001', 'expected --since or --since-bundle, found both', 'a receipt knows more: leave out --since-bundle when the site can send one')
+  if (earlier !== undefined && earlier >= sequence) throw new DrydockError('DD-CLI-001', `expected a sequence before ${sequence}, which is being built, behind --since-bundle, found ${earlier}`, 'name the last one that the site has surely imported')
+  if (earlier !== undefined) return await readRecord(workspace.folder, workspace.sender, earlier)
+  return options.since === undefined ? undefined : await readReceipt(options.since, await applianceKeyOf(options), wallClock.now())
 }
 
 async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType<typeof readPublicKey>>> {
