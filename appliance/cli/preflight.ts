@@ -1,6 +1,7 @@
 import type { Schema } from '../../ui/client/client.ts'
 import { countsText } from './counts.ts'
 import { byteText, durationText } from './output.ts'
+import { scanLines } from './scan-lines.ts'
 
 type ImportRecord = Schema<'ImportRecord'>
 
@@ -20,6 +21,7 @@ export function preflightLines(record: ImportRecord): string[] {
     ...rows('findings', findingsText(preflight.findings), 'none'),
     row('affects', ['no pool until it is applied', ...preflight.affects].join('; ')),
     row('needs', `about ${durationText(preflight.seconds)}, ${partOf(preflight.newBytes, preflight.freeBytes)} free`),
+    ...rows('scanned', scanLines(record), ''),
     ...(record.missing.length === 0 ? [] : rows('missing', record.missing, '')),
   ]
 }
@@ -53,7 +55,7 @@ function itemText(key: string): string {
 }
 
 function rows(name: string, texts: readonly string[], none: string): string[] {
-  if (texts.length === 0) return [row(name, none)]
+  if (texts.length === 0) return none === '' ? [] : [row(name, none)]
   return texts.map((text, index) => row(index === 0 ? name : '', text))
 }
 

@@ -13,6 +13,9 @@ const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] =
   { what: /^Heuristics\.Encrypted/, code: 'encrypted', text: 'holds something encrypted, which no scanner can look into' },
 ]
 
+/** What a finding is about when no item is known. */
+export const THE_BUNDLE = 'the bundle'
+
 /**
  * Findings of one scanner. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
  * @throws DD-IMPORT-023
@@ -23,18 +26,18 @@ export function findingsIn(scanner: string, code: number, stdout: string, view: 
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
     if (word === undefined) continue
     const seen = view.of(path)
-    for (const item of seen === undefined || seen.items.length === 0 ? ['the bundle'] : seen.items) all.push(findingOf(scanner, item, seen?.blob ?? path, printable(what), word))
+    for (const { key, label } of seen === undefined || seen.items.length === 0 ? [{ key: THE_BUNDLE, label: THE_BUNDLE }] : seen.items) all.push(findingOf(scanner, key, `${label} (${seen?.blob ?? path})`, printable(what), word))
   }
   if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`')
   return firstOf(scanner, withoutDoubles(all))
 }
 
-function findingOf(scanner: string, item: string, blob: string, what: string, word: string): Finding {
+function findingOf(scanner: string, item: string, where: string, what: string, word: string): Finding {
   const limit = NOT_LOOKED_INTO.find(one => one.what.test(what))
-  if (limit !== undefined) return { severity: 'warning', code: limit.code, item, text: `${blob} ${limit.text} (${scanner}: ${what})`, claimed: false }
+  if (limit !== undefined) return { severity: 'warning', code: limit.code, item, text: `${where} ${limit.text} (${scanner}: ${what})`, claimed: false }
   return word === 'FOUND'
-    ? { severity: 'blocker', code: 'scanner-found', item, text: `${scanner} found ${what} in ${blob}`, claimed: false }
-    : { severity: 'warning', code: 'scanner-warning', item, text: `${scanner} warns of ${what} in ${blob}`, claimed: false }
+    ? { severity: 'blocker', code: 'scanner-found', item, text: `${scanner} found ${what} in ${where}`, claimed: false }
+    : { severity: 'warning', code: 'scanner-warning', item, text: `${scanner} warns of ${what} in ${where}`, claimed: false }
 }
 
 /** One file is told once by its name and once by what was opened of it. */
@@ -48,5 +51,5 @@ function firstOf(scanner: string, findings: readonly Finding[]): Finding[] {
   const rest = sorted.slice(FINDINGS)
   if (rest.length === 0) return sorted
   const severity = rest.some(finding => finding.severity === 'blocker') ? 'blocker' : 'warning'
-  return [...sorted.slice(0, FINDINGS), { severity, code: 'scanner-found-more', item: 'the bundle', text: `${scanner} said so of ${rest.length} more`, claimed: false }]
+  return [...sorted.slice(0, FINDINGS), { severity, code: 'scanner-found-more', item: THE_BUNDLE, text: `${scanner} said so of ${rest.length} more`, claimed: false }]
 }

@@ -63,7 +63,7 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
 
   /** One after the other: each may want most of the memory. */
   async function scanAll(view: View, input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
-    const findings: Finding[] = view.unopened.flatMap(({ seen, why }) => seen.items.map(item => notOpened(item, seen.blob, why)))
+    const findings: Finding[] = view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => notOpened(key, `${label} (${seen.blob})`, why)))
     const scans: Scan[] = []
     const runs = config.scanners.map(scanner => ({ scanner: scanner.name, run: async () => await runOwn(scanner, view, input.signal) }))
     const definitions = usesClamav() ? definitionsIn(input.view) : null
@@ -124,7 +124,7 @@ async function runOwn(scanner: ScannerCommand, view: View, signal: AbortSignal):
   return { version: printable(version.split('\n')[0] ?? '').slice(0, VERSION_LENGTH), answer: await runSandboxed({ ...walls, command: scanner.command, timeoutSeconds, accept: [0, 1] }) }
 }
 
-function notOpened(item: string, blob: string, why: View['unopened'][number]['why']): Finding {
-  const text = why === 'failed' ? `${blob} could not be opened for the scanners; they saw it as it is` : `${blob} opens to more than the scanners have space for; they saw it as it is`
+function notOpened(item: string, where: string, why: View['unopened'][number]['why']): Finding {
+  const text = why === 'failed' ? `${where} could not be opened for the scanners; they saw it as it is` : `${where} opens to more than the scanners have space for; they saw it as it is`
   return { severity: 'warning', code: 'not-opened', item, text, claimed: false }
 }

@@ -21,7 +21,7 @@ export type View = {
   /** What could not be opened; it was scanned only as it is. */
   unopened: { seen: Seen; why: 'failed' | 'too-big' }[]
 }
-export type Seen = { items: string[]; blob: string }
+export type Seen = { items: { key: string; label: string }[]; blob: string }
 
 export type StagedBlob = { digest: Digest; path: string }
 
@@ -51,7 +51,7 @@ export async function makeView(folder: string, staged: readonly StagedBlob[], it
   const unopened = closed.length === 0 ? [] : await openAll(folder, closed, seen, signal)
   const paths = [...seen.keys()].toSorted()
   await writeFile(join(folder, 'view/list'), paths.map(path => `${path}\n`).join(''))
-  await writeFile(join(folder, 'view/items'), paths.map(path => `${[path, ...seen.get(path)!.items].join('\t')}\n`).join(''))
+  await writeFile(join(folder, 'view/items'), paths.map(path => `${[path, ...seen.get(path)!.items.map(({ key }) => key)].join('\t')}\n`).join(''))
   return { folder, paths, unopened, of: path => seen.get(path) }
 }
 
@@ -60,8 +60,9 @@ function usersOf(items: readonly Item[]): Map<Digest, Seen> {
   for (const item of items) {
     for (const { digest, name } of item.blobs) {
       const user = users.get(digest)
-      if (user === undefined) users.set(digest, { items: [printable(itemKey(item))], blob: printable(name) })
-      else if (user.items.length < ITEMS_OF_BLOB) user.items.push(printable(itemKey(item)))
+      const named = { key: printable(itemKey(item)), label: printable(`${item.name} ${item.version}`) }
+      if (user === undefined) users.set(digest, { items: [named], blob: printable(name) })
+      else if (user.items.length < ITEMS_OF_BLOB) user.items.push(named)
     }
   }
   return users

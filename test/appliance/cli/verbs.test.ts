@@ -66,6 +66,10 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none/ })
 })
 
+await step('scanner list shows who looks at what comes in', async t => {
+  t.match(await as('viewer', 'scanner', 'list'), { code: 0, out: /clamav +ready +1\.4\.6 +20261118\.0712 +3 days/ })
+})
+
 await step('who may not bring a bundle is told before it has been sent', async t => {
   const large = join(folder, 'large.drydock')
   writeFileSync(large, '')

@@ -62,7 +62,7 @@ await t.test('the EICAR file stops an import wherever it hides, each item is nam
   t.equal(record.state, 'quarantined')
   const blockers = record.preflight!.findings.filter(finding => finding.severity === 'blocker')
   t.same(blockers.map(finding => finding.item).toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted())
-  for (const finding of blockers) t.match(finding, { code: 'scanner-found', text: new RegExp(`^clamav found ${EICAR_NAME}\\S* in content$`) })
+  for (const finding of blockers) t.match(finding, { code: 'scanner-found', text: new RegExp(`^clamav found ${EICAR_NAME}\\S* in \\S+ 1 \\(content\\)$`) })
   t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: versionOf(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 7 }])
 
   await t.rejects(site.imports.approve(record.id, 'anton'), { code: 'DD-IMPORT-006' }, 'it cannot be approved')

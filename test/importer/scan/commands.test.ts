@@ -121,7 +121,7 @@ await t.test('what it prints cannot move a terminal, and a flood of findings is 
   const record = await scanned(site)
   t.equal(record.state, 'quarantined')
   const findings = record.preflight!.findings
-  t.match(findings[0], { severity: 'blocker', text: String.raw`acme found \u001b[2J\u001b[Hclean\u0007 in content` })
+  t.match(findings[0], { severity: 'blocker', text: String.raw`acme found \u001b[2J\u001b[Hclean\u0007 in docs/a b.txt 1 (content)` })
   t.equal(findings.length, 201)
   t.match(findings.at(-1), { severity: 'warning', text: 'acme said so of 801 more' })
 })
