@@ -10,12 +10,12 @@ export type MachineSays = { credentials: { user: string; password: string } | un
 
 export async function machineSays({ host, name }: Reference, environment: NodeJS.ProcessEnv): Promise<MachineSays> {
   const home = environment['HOME'] ?? ''
-  const user = join(environment['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers')
+  const user = join(home, '.config/containers')
   const names = [host, `${host}/${name}`]
   const rewritten = (await registriesFiles(user, environment)).some(text => [...text.matchAll(/^\s*(?:prefix|location)\s*=\s*["']([^"']+)["']/gm)].some(([, prefix = '']) => concerns(prefix, names)))
   const demanded = await policyDemands(user, names)
   const certificates = (await Promise.all([join(user, 'certs.d'), '/etc/containers/certs.d', '/etc/docker/certs.d'].map(async folder => await exists(join(folder, host))))).some(Boolean)
-  const { credentials, byHelper } = await storedCredentials(host, name, home, user, environment)
+  const { credentials, byHelper } = await storedCredentials(host, name, home, environment)
   return { credentials, leaveToSkopeo: rewritten || demanded || certificates || byHelper }
 }
 
@@ -43,10 +43,10 @@ async function policyDemands(user: string, names: readonly string[]): Promise<bo
 }
 
 /** containers-auth.json(5): the most exact key wins; the older file of docker comes last. */
-async function storedCredentials(host: string, name: string, home: string, user: string, environment: NodeJS.ProcessEnv): Promise<{ credentials: MachineSays['credentials']; byHelper: boolean }> {
+async function storedCredentials(host: string, name: string, home: string, environment: NodeJS.ProcessEnv): Promise<{ credentials: MachineSays['credentials']; byHelper: boolean }> {
   const own = environment['REGISTRY_AUTH_FILE']
   const runtime = environment['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? 0}`
-  const files = own !== undefined ? [own] : [join(runtime, 'containers/auth.json'), join('/run/containers', String(process.getuid?.() ?? 0), 'auth.json'), join(user, 'auth.json'), join(environment['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json')]
+  const files = own !== undefined ? [own] : [join(runtime, 'containers/auth.json'), join('/run/containers', `${process.getuid?.() ?? 0}`, 'auth.json'), join(environment['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers/auth.json'), join(environment['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json')]
   const parts = `${host}/${name}`.split('/')
   const keys = [...parts.keys()].map(index => parts.slice(0, parts.length - index).join('/'))
   if (host === 'docker.io') keys.push('https://index.docker.io/v1/', 'index.docker.io')

@@ -16,7 +16,7 @@ export function isPlatform(wanted: string, { os, architecture, variant }: { os: 
  * @throws DD-COLLECT-006 when a platform is not there.
  */
 export function chosenManifests(manifests: readonly Descriptor[], platforms: readonly string[] | undefined, what: string): Descriptor[] {
-  if (platforms === undefined) return [...manifests]
+  if (platforms === undefined || manifests.length === 0) return [...manifests]
   const isAttestation = ({ annotations }: Descriptor) => annotations?.[REFERENCE_TYPE] === 'attestation-manifest'
   const chosen = manifests.filter(each => !isAttestation(each) && (each.platform === undefined || platforms.some(platform => isPlatform(platform, each.platform!))))
   const missing = platforms.find(platform => !chosen.some(each => each.platform === undefined || isPlatform(platform, each.platform)))

@@ -17,7 +17,7 @@ const API_HOSTS: Record<string, string> = { 'docker.io': 'registry-1.docker.io' 
  */
 export async function openRegistry(reference: Reference, { credentials }: MachineSays, what: string, signal: AbortSignal, environment: NodeJS.ProcessEnv): Promise<ImageSource> {
   const { host, name, target } = reference
-  const api = `${isLoopback(host) ? 'http' : 'https'}://${API_HOSTS[host] ?? host}`
+  const api = `${(await isPlain(host, signal)) ? 'http' : 'https'}://${API_HOSTS[host] ?? host}`
   const settings = await environmentSettings(environment)
   const http = openHttp({ ...settings, ...authentication(new URL(api), credentials, settings) })
   const accept = MANIFEST_TYPES.join(', ')
@@ -50,6 +50,18 @@ export async function openRegistry(reference: Reference, { credentials }: Machin
     async close() {
       http.close()
     },
+  }
+}
+
+/** TLS always, except that a registry on loopback, which never leaves the machine, may speak without it. */
+async function isPlain(host: string, signal: AbortSignal): Promise<boolean> {
+  if (!isLoopback(host)) return false
+  try {
+    const answer = await fetch(`http://${host}/v2/`, { signal, redirect: 'manual' })
+    await answer.body?.cancel()
+    return answer.status !== 400
+  } catch {
+    return false
   }
 }
 
