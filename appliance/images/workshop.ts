@@ -45,12 +45,11 @@ export async function installBase(workshop: Workshop, suite: string): Promise<vo
 export async function gatherRole(workshop: Workshop, index: number): Promise<void> {
   const role = workshop.lock.roles[index]!
   const folder = roleFolder(index)
-  await runStep('merge', [folder, ...role.debs.map(deb => workshop.blobPath(parseDigest(deb.digest)))], workshop)
-  if (role.wheels.length > 0) {
-    await runOwnStep('wheels', [folder, role.role, role.version, ...role.wheels.map(wheel => workshop.blobPath(parseDigest(wheel.digest)))], workshop)
-  }
-  const files = role.files.flatMap(file => [workshop.blobPath(parseDigest(file.from.digest)), file.to, file.mode])
-  if (files.length > 0) await runStep('files', [folder, ...files], workshop)
+  const [debs, wheels] = [role.debs, role.wheels].map(list => list.map(one => workshop.blobPath(parseDigest(one.digest)))) as [string[], string[]]
+  await runStep('merge', [folder, ...debs], workshop, debs)
+  if (wheels.length > 0) await runOwnStep('wheels', [folder, role.role, role.version, ...wheels], workshop, wheels)
+  const files = role.files.map(file => ({ ...file, path: workshop.blobPath(parseDigest(file.from.digest)) }))
+  if (files.length > 0) await runStep('files', [folder, ...files.flatMap(({ path, to, mode }) => [path, to, mode])], workshop, files.map(({ path }) => path))
 }
 
 /** Byte code for the role's Python modules, by the Python that stands in the base or in the roles it requires. */
@@ -91,13 +90,15 @@ export async function packLayer(workshop: Workshop, folder: string, key: Digest)
 
 /** A cached layer back as a folder, when something new has to stand on it. */
 export async function unpackLayer(workshop: Workshop, key: Digest, folder: string): Promise<void> {
-  await runStep('unpack', [join(cacheFolder(workshop.imagesDir, key), 'image'), folder], workshop)
+  const image = join(cacheFolder(workshop.imagesDir, key), 'image')
+  await runStep('unpack', [image, folder], workshop, [image])
 }
 
 /** vmlinuz and initrd from the locked kernel and the base. */
 export async function packBoot(workshop: Workshop, key: Digest): Promise<PackedBoot> {
   const gathered = 'boot'
-  await runStep('boot', [workshop.blobPath(parseDigest(workshop.lock.base.kernel.digest)), gathered, ...INITRD_MODULES], workshop)
+  const kernel = workshop.blobPath(parseDigest(workshop.lock.base.kernel.digest))
+  await runStep('boot', [kernel, gathered, ...INITRD_MODULES], workshop, [kernel])
   const root = join(workshop.folder, gathered, 'initrd')
   const entries = [...(await cpioEntries(root)), { name: 'init', mode: 0o100755, data: await readFile(join(AGENT_FOLDER, 'initrd/init')) }]
   const target = await makeScratch(workshop, 'pack')
