@@ -93,12 +93,13 @@ function checkMode(packet: SignaturePacket, by: PublicKey): void {
 
 function checkStrength(packet: SignaturePacket, key: Key, by: PublicKey): void {
   const weak = (what: string): DrydockError =>
-    new DrydockError('DD-TRUST-004', `expected SHA-256 or stronger by an Ed25519, ECDSA or RSA ≥ 3072 key, found ${what} by ${by.name}`, 'have a strong key sign; `drydock key new` makes one')
+    new DrydockError('DD-TRUST-004', `expected SHA-256 or stronger by an Ed25519, ECDSA (P-256, P-384, P-521) or RSA ≥ 3072 key, found ${what} by ${by.name}`, 'have a strong key sign; `drydock key new` makes one')
   if (!STRONG_HASHES.has(packet.hashAlgorithm ?? 0)) throw weak(`hash algorithm ${packet.hashAlgorithm}`)
   for (const part of [key, ...key.getKeys(packet.issuerKeyID)]) {
-    const { algorithm, bits } = part.getAlgorithmInfo()
+    const { algorithm, bits, curve } = part.getAlgorithmInfo()
     if (!STRONG_ALGORITHMS.has(part.keyPacket.algorithm)) throw weak(algorithm)
     if (algorithm.startsWith('rsa') && (bits ?? 0) < STRICT.minRSABits) throw weak(`RSA ${bits}`)
+    if (curve?.startsWith('brainpool') === true || curve === 'secp256k1') throw weak(`the curve ${curve}`)
   }
 }
 
