@@ -48,6 +48,7 @@ export type BundleSpec = {
   name?: string
   since?: BuildInput['since']
   volumeBytes?: number
+  maps?: BuildInput['maps']
   parity?: number
 }
 
@@ -62,6 +63,7 @@ export async function bundleOf(spec: BundleSpec): Promise<Built> {
     signers: spec.signers,
     out: join(spec.folder, 'out'),
     ...(spec.since === undefined ? {} : { since: spec.since }),
+    ...(spec.maps === undefined ? {} : { maps: spec.maps }),
     ...(spec.volumeBytes === undefined ? {} : { volumeBytes: spec.volumeBytes }),
     ...(spec.parity === undefined ? {} : { parity: spec.parity }),
   })

@@ -103,7 +103,6 @@ await t.test('GNU tar reads each volume, and a person checks the set by hand wit
   mkdirSync(join(folder, 'keys'))
   for (const { name, public: key } of [ana, jon]) writeFileSync(join(folder, 'keys', `${name.split(' ')[0]}.pub`), key)
   const commands = [...readFileSync('bundles/build/README.md', 'utf8').matchAll(/```sh\n(.*?)```/gs)].map(([, text]) => text!)
-  t.equal(commands.length, 2)
   const { homedir } = gpgHome(t)
   const said = execFileSync('bash', ['-euo', 'pipefail', '-c', `exec 2>&1\n${commands[1]}`], { cwd: folder, env: { PATH: process.env['PATH'], GNUPGHOME: homedir, LC_ALL: 'C.UTF-8' } }).toString()
   t.match(said, /Good signature from "Ana Ruiz"/)
