@@ -3,12 +3,16 @@
  * whatever state it finds: submit (again), go on, approve, reject what is quarantined, resume what failed.
  *
  *     node engine-process.ts FOLDER upload|path VOLUME …
+ *
+ * Under a parent with IPC it stops at every instant of the journal until the parent says to go on.
  */
+import { once } from 'node:events'
 import { createReadStream, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { asDrydockError } from '../../appliance/core/error.ts'
 import { parsePublicKey, secretKeySigner, verifyDetached } from '../../bundles/openpgp/index.ts'
 import type { Receipt } from '../../bundles/format/receipt.ts'
+import type { JournalRecord } from '../../appliance/operations/engine.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
 import { npmFormat } from '../../mirror/npm/format.ts'
@@ -20,7 +24,14 @@ const [folder = '', way = '', ...volumes] = process.argv.slice(2)
 const { trust, secret, publicKey } = JSON.parse(readFileSync(join(folder, 'people.json'), 'utf8')) as { trust: Trust; secret: string; publicKey: string }
 const signer = await secretKeySigner({ armored: secret, what: 'appliance', clock: { now: () => new Date() } })
 const appliance = { name: 'appliance', secret, public: publicKey, revocation: '', key: await parsePublicKey(publicKey, 'appliance'), signer }
-const site = await openSite({ teardown: () => undefined }, { trust, folder, appliance, formats: [npmFormat({ publicUrl: 'https://drydock.example:8443' }), pypiFormat(), filesFormat()] })
+/** Everything stands still meanwhile, as in the instant in which the power goes. */
+async function hold({ name, phase }: JournalRecord, when: string): Promise<void> {
+  if (process.send === undefined || !process.connected) return
+  process.send(`${when} ${phase} of ${name}`)
+  await once(process, 'message')
+}
+
+const site = await openSite({ teardown: () => undefined }, { trust, folder, appliance, ...(process.connected ? { onJournal: hold } : {}), formats: [npmFormat({ publicUrl: 'https://drydock.example:8443' }), pypiFormat(), filesFormat()] })
 process.stdout.write('ready\n')
 
 try {
@@ -34,6 +45,7 @@ try {
   process.stdout.write(`${JSON.stringify({ error: asDrydockError(failure) })}\n`)
 }
 await site.close()
+process.disconnect?.()
 
 /** To its end, and what can be known of that end only here. A set has one record when all volumes have joined. */
 async function followed(): Promise<Ending> {

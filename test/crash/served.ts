@@ -71,3 +71,16 @@ export function leftovers(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
     .filter(path => path.startsWith('staging/') || path.startsWith('blobs/incoming/') || path.endsWith('.tmp'))
 }
+
+/** Steps of the newest import whose result the journal has. */
+export function stepsDone(data: string): string[] {
+  return reading(data, 'history', database => database.prepare("SELECT name FROM journal WHERE result_at IS NOT NULL AND operation = (SELECT max(id) FROM operations WHERE kind = 'import' AND (SELECT count(*) FROM operations) > 1)").all().map(row => String(row['name'])))
+}
+
+/** @throws when a staged blob does not have the bytes that its name says */
+export function staged(data: string): void {
+  for (const entry of readdirSync(join(data, 'staging'), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/^[0-9a-f]{64}$/.test(entry.name)) continue
+    if (hexOf(digestOf(readFileSync(join(entry.parentPath, entry.name)))) !== entry.name) throw new Error(`staged by the journal, and ${entry.name} has other bytes`)
+  }
+}
