@@ -7,6 +7,7 @@ import { ERRORS } from '../core/errors/table.ts'
 import { moverOf, type Move } from './import-move.ts'
 import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
 import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
+import { keptUntil } from './upload-lifetime.ts'
 import type { OperationContext, OperationKind } from './operation-kind.ts'
 
 export const IMPORT_KIND = 'import'
@@ -156,7 +157,8 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   const record = deps.ledger.get(id)
   // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
   if (record === undefined || record.state === 'imported' || deps.ledger.joined(id) !== undefined) return
-  moverOf(deps, id)(state, { error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null })
+  const uploaded = params.upload || deps.ledger.volumes(id).some(({ upload }) => upload)
+  moverOf(deps, id)(state, { error: error.toJSON(), reason: error.code === 'DD-IMPORT-008' ? error.message : null, ...(state === 'failed' ? { uploadKeptUntil: uploaded ? keptUntil(deps.clock.now()) : null } : {}) })
   if (state === 'refused' || state === 'rejected') {
     context.emit({ type: `import.${state}`, subject: `import:${record.sequence ?? params.fileName}`, fields: { bundle: params.fileName, code: error.code, message: error.message } })
   }

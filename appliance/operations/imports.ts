@@ -13,6 +13,7 @@ import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import { discardVolumes } from './import-volumes.ts'
+import { hasExpired, UPLOAD_DAYS, type UploadUpkeep } from './upload-lifetime.ts'
 import type { Operations } from './operation-kind.ts'
 
 /** What an upload leaves free, so that it cannot stop the audit log or a state write. */
@@ -33,7 +34,7 @@ export type ImportsDeps = {
   separate?: () => boolean
 }
 
-export function createImports(deps: ImportsDeps): Imports {
+export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
   const { operations, ledger } = deps
   const kind = importOperation({ ...deps, discardUpload: source => discardUpload(deps.stagingDir, source) })
   operations.register(kind)
@@ -64,6 +65,9 @@ export function createImports(deps: ImportsDeps): Imports {
   }
 
   return {
+    async expireUploads() {
+      for (const record of ledger.list()) if (hasExpired(record, ledger, deps.clock.now())) await giveUp(record, `nobody took it up again for ${UPLOAD_DAYS} days: what was uploaded is removed`)
+    },
     list: () => ledger.list(),
     get: find,
     submitPath: (path, request) => submit({ import: null, source: path, upload: false, fileName: basename(path), proceed: false }, request),

@@ -7,7 +7,6 @@ import type { Clock } from '../../appliance/core/clock.ts'
 import { silentLog } from '../../appliance/core/log.ts'
 import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
-import type { Imports } from '../../appliance/model/use-cases.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { removeLeftovers } from '../../appliance/operations/import-leftovers.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
@@ -33,7 +32,7 @@ export type Site = {
   media: string
   store: Store
   marks: Marks
-  imports: Imports
+  imports: ReturnType<typeof createImports>
   operations: Engine
   events(): Event[]
   appliance: Person

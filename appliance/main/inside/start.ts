@@ -175,11 +175,17 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   pools.recover()
   await removeLeftovers(paths.staging, importLedger(database), operations)
   operations.start()
+  const upkeep = setInterval(() => void imports.expireUploads().catch((failure: unknown) => log.error({ cause: String(failure) }, 'uploads whose time is over stay')), UPLOAD_UPKEEP_MS)
+  stack.defer(() => clearInterval(upkeep))
+  await imports.expireUploads()
   Object.assign(readiness, { ready: true, waits: [] })
   const url = new URL(config.publicUrl)
   url.port = String(config.agentListen.port)
   return { applianceId, url: config.publicUrl, agentUrl: url.origin, caSha256: pki.caSha256, services, desired, close: async () => await stack.disposeAsync() }
 }
+
+/** How often uploads of failed imports are looked at; they are kept for days. */
+const UPLOAD_UPKEEP_MS = 60 * 60 * 1000
 
 /** The site says how many must agree to an ordinary bundle; what verification found to need more than one needs that many at least. */
 function withPolicy<V extends { approvals: number }>(verified: V, policy: number): V {
