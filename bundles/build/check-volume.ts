@@ -1,41 +1,48 @@
 import { createHash } from 'node:crypto'
-import { open } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { digestOf, digestOfHash, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
+import { readHead, readIndexParts, readVolume, readVolumeNumber, unexpected, type VolumeHead, type VolumeReader } from '../archive/index.ts'
 import { entriesOfAny } from '../format/brought.ts'
 import { parseIndex, type Index } from '../format/index-file.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { parseManifest } from '../format/manifest-file.ts'
+import { anewSource, openAnew } from './read-anew.ts'
 
 /** A volume file as the connected side reads it: nobody's signature has been judged. `number` is which of its set it is, from 1. */
-export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; number: number; close(): Promise<void> }
+export type OpenedVolume = { head: VolumeHead; manifest: Manifest; manifestDigest: Digest; index: Index; indexParts: Buffer[]; volume: VolumeReader; number: number; /** What is read comes from the device and not from a cache. */ direct(): boolean; close(): Promise<void> }
 
 /**
  * Manifest, signatures and index of a bundle file; the payload is still to be read.
  * @param judge looks at the signatures before anything else is parsed
  * @throws DD-BUNDLE-…
  */
-export async function openBundle(file: string, judge?: (head: VolumeHead) => Promise<unknown>): Promise<OpenedVolume> {
-  const handle = await open(file, 'r').catch((cause: unknown) => {
-    const found = isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened'
-    throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found ${found}`, 'check the path; bundles are named NAME-SEQUENCE.v1-of-1.drydock', { cause })
+export async function openBundle(path: string, judge?: (head: VolumeHead) => Promise<unknown>): Promise<OpenedVolume> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw notThere(path, isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened', cause)
+  })
+  if (found.isDirectory()) throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${path}, found a folder`, 'name the file in it: NAME-SEQUENCE.v1-of-1.drydock')
+  const file = await openAnew(path).catch((cause: unknown) => {
+    throw notThere(path, 'one that cannot be opened', cause)
   })
   try {
-    if ((await handle.stat()).isDirectory()) throw new DrydockError('DD-BUNDLE-017', `expected a bundle at ${file}, found a folder`, 'name the file in it: NAME-SEQUENCE.v1-of-1.drydock')
-    const volume = readVolume(fileSource(handle))
+    const volume = readVolume(anewSource(file))
     const head = await readHead(volume)
     await judge?.(head)
     const manifest = parseManifest(head.manifest)
     const indexParts = await readIndexParts(volume, manifest.index)
     const index = parseIndex(manifest, indexParts)
     const number = await readVolumeNumber(volume, manifest, index.entries)
-    return { head, manifest, manifestDigest: digestOf(head.manifest), index, indexParts, volume, number, close: () => handle.close() }
+    return { head, manifest, manifestDigest: digestOf(head.manifest), index, indexParts, volume, number, direct: () => file.direct, close: () => file.close() }
   } catch (failure) {
-    await handle.close()
+    await file.close()
     throw failure
   }
+}
+
+function notThere(path: string, found: string, cause: unknown): DrydockError {
+  return new DrydockError('DD-BUNDLE-017', `expected a bundle at ${path}, found ${found}`, 'check the path; bundles are named NAME-SEQUENCE.v1-of-1.drydock', { cause })
 }
 
 /** The content of the entry that must come next; the last step refuses it when the bytes are not what was signed. @throws DD-BUNDLE-007, 008 */

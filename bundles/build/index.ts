@@ -3,6 +3,8 @@ export { checkPayload, checkVolume, openBundle, type OpenedVolume } from './chec
 export { openSet, type OpenedSet } from './open-set.ts'
 export { MEDIA_BYTES, volumeBytes } from './media.ts'
 export { parityCount } from './parity.ts'
+export { repairSet, setFiles } from './repair.ts'
+export { surveyLines, surveySet, type Survey } from './survey.ts'
 export { signBundle } from './sign.ts'
 export { keepSequence, openWorkspace, type OpenWorkspace } from './workspace.ts'
 export { readReceipt } from './receipt.ts'

@@ -17,8 +17,7 @@ export async function openSet(files: readonly string[], judge?: (head: VolumeHea
       const opened = { file, ...(await openBundle(file, judge)) }
       volumes.push(opened)
       checkOfOne(volumes[0]!, opened)
-      const twin = volumes.find(other => other !== opened && other.number === opened.number)
-      if (twin !== undefined) throw notOne(`each volume once, found volume ${opened.number} in ${twin.file} and ${file}`)
+      checkOnce(volumes)
     }
   } catch (failure) {
     await close()
@@ -30,7 +29,15 @@ export async function openSet(files: readonly string[], judge?: (head: VolumeHea
   return { volumes, missing: manifest.volumes.flatMap((_volume, k) => (here.has(k + 1) ? [] : [volumeName(manifest, k + 1)])), close }
 }
 
-function checkOfOne(first: OpenedSet['volumes'][number], other: OpenedSet['volumes'][number]): void {
+/** @throws DD-BUNDLE-019 when the last of them is one of the others too */
+export function checkOnce(volumes: readonly { file: string; number: number }[]): void {
+  const last = volumes.at(-1)
+  const twin = volumes.find(other => other !== last && other.number === last?.number)
+  if (last !== undefined && twin !== undefined) throw notOne(`each volume once, found volume ${last.number} in ${twin.file} and ${last.file}`)
+}
+
+/** @throws DD-BUNDLE-019 */
+export function checkOfOne(first: Pick<OpenedSet['volumes'][number], 'file' | 'manifestDigest'>, other: typeof first): void {
   if (first.manifestDigest === other.manifestDigest) return
   throw notOne(`volumes of one bundle, found manifest ${first.manifestDigest} in ${first.file} and ${other.manifestDigest} in ${other.file}`)
 }

@@ -77,6 +77,7 @@ export async function writeParity(input: ParityInput, out: string, head: readonl
   try {
     for (const [k, file] of files.entries()) sinks.push(await volumeSink(file, head, parityEntries(manifest, manifest.volumes.length + k + 1)))
     await encode(input, async (shard, bytes) => await sinks[shard]!.write(bytes), work)
+    for (const sink of sinks) await sink.complete()
     for (const [k, sink] of sinks.entries()) written.push({ file: files[k]!, ...(await sink.finish()) })
     return written
   } catch (failure) {

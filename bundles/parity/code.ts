@@ -1,8 +1,9 @@
 import { DrydockError } from '../../appliance/core/error.ts'
-import { encodeBlock, rebuildBlock, type Block } from './reed-solomon.ts'
+import { combiner } from './combine.ts'
+import { codingMatrix, inverse, times } from './field.ts'
 import type { Shard } from './shard.ts'
 
-/** Memory for the shards of one block, and for the next one that is read meanwhile. */
+/** Memory for the shards of one block; there are two blocks, so that one is read while one is used. */
 const BUFFER_BYTES = 16 * 1024 * 1024
 const MOST_AT_ONCE = 1024 * 1024
 const LEAST_AT_ONCE = 16 * 1024
@@ -13,7 +14,7 @@ export type Take = (shard: number, bytes: Uint8Array) => Promise<void>
 export type Work = { signal?: AbortSignal | undefined; progress?: ((bytes: number) => void) | undefined }
 
 /** A stretch of all shards over which the same ones are here. */
-type Span = { from: number; to: number; here: boolean[] }
+type Span = { from: number; to: number; here: readonly boolean[] }
 
 /**
  * Parity of data shards, in blocks: no shard is ever in memory.
@@ -21,17 +22,18 @@ type Span = { from: number; to: number; here: boolean[] }
  */
 export async function encodeShards(shards: readonly Shard[], parity: number, size: number, take: Take, work: Work = {}): Promise<void> {
   const data = shards.length
-  for await (const block of blocks(shards, parity, [{ from: 0, to: size, here: shards.map(() => true) }])) {
+  const combine = combiner(codingMatrix(data, parity).slice(data))
+  for await (const { rows } of blocks([...shards, ...Array.from({ length: parity }, () => undefined)], [{ from: 0, to: size, here: shards.map(() => true) }])) {
     work.signal?.throwIfAborted()
-    await encodeBlock(block)
-    for (let k = 0; k < parity; k++) await take(k, row(block, data + k))
-    work.progress?.(block.length * shards.length)
+    combine(rows.slice(0, data), rows.slice(data))
+    for (let k = 0; k < parity; k++) await take(k, rows[data + k]!)
+    work.progress?.(rows[0]!.length * data)
   }
 }
 
 /** Bytes of each shard at which too few are here; 0 when everything can be rebuilt. `data` of the shards are data shards, the others parity. */
 export function hopelessBytes(shards: readonly Shard[], data: number, size: number): number {
-  return spansOf(shards, size).reduce((sum, { from, to, here }) => sum + (count(here) < data ? to - from : 0), 0)
+  return spansOf(shards, size).reduce((sum, { from, to, here }) => sum + (here.filter(Boolean).length < data ? to - from : 0), 0)
 }
 
 /**
@@ -41,14 +43,21 @@ export function hopelessBytes(shards: readonly Shard[], data: number, size: numb
  */
 export async function rebuildShards(shards: readonly Shard[], data: number, size: number, wanted: readonly number[], take: Take, work: Work = {}): Promise<void> {
   if (hopelessBytes(shards, data, size) > 0) throw tooFew(shards, data)
-  const parity = shards.length - data
+  const matrix = codingMatrix(data, shards.length - data)
   const spans = spansOf(shards, size).map(span => ({ ...span, here: needed(span.here, data, wanted) }))
-  for await (const block of blocks(shards.slice(0, data), parity, spans, shards.slice(data))) {
+  let recipe: { here: readonly boolean[]; lost: number[]; from: number[]; combine: ReturnType<typeof combiner> } | undefined
+  for await (const { rows, here } of blocks(shards, spans)) {
     work.signal?.throwIfAborted()
-    if (block.here.slice(0, data).includes(false) && wanted.some(shard => !block.here[shard])) await rebuildBlock(block, block.here)
-    if (wanted.some(shard => shard >= data && !block.here[shard])) await encodeBlock(block)
-    for (const shard of wanted) await take(shard, row(block, shard))
-    work.progress?.(block.length * wanted.length)
+    const lost = wanted.filter(shard => here[shard] !== true)
+    if (lost.length > 0) {
+      if (recipe === undefined || here.some((isHere, shard) => isHere !== recipe!.here[shard])) {
+        const from = here.flatMap((isHere, shard) => (isHere ? [shard] : [])).slice(0, data)
+        recipe = { here, lost, from, combine: combiner(times(lost.map(shard => matrix[shard]!), inverse(from.map(shard => matrix[shard]!)))) }
+      }
+      recipe.combine(recipe.from.map(shard => rows[shard]!), lost.map(shard => rows[shard]!))
+    }
+    for (const shard of wanted) await take(shard, rows[shard]!)
+    work.progress?.(rows[0]!.length * wanted.length)
   }
 }
 
@@ -58,7 +67,7 @@ function needed(here: readonly boolean[], data: number, wanted: readonly number[
   return here.map((isHere, shard) => isHere && (left-- > 0 || wanted.includes(shard)))
 }
 
-export function tooFew(shards: readonly Shard[], data: number): DrydockError {
+function tooFew(shards: readonly Shard[], data: number): DrydockError {
   const whole = shards.filter(({ gaps }) => gaps.length === 0).length
   return new DrydockError('DD-BUNDLE-020', `expected ${data} whole volumes and parity volumes of this set to rebuild the others from, found ${whole}`, `bring ${data - whole} more of them, whichever they are: volumes or parity volumes`)
 }
@@ -76,21 +85,20 @@ function spansOf(shards: readonly Shard[], size: number): Span[] {
   })
 }
 
-type Filled = Block & { length: number; here: boolean[] }
+/** The same stretch of every shard; what is not here is to be filled in. */
+type Block = { rows: Uint8Array[]; here: readonly boolean[] }
 
 /** Reads the shards block by block; the next one is read while one is used. */
-async function* blocks(data: readonly Shard[], parity: number, spans: readonly Span[], rest: readonly Shard[] = []): AsyncGenerator<Filled> {
-  const rows = data.length + parity
-  const most = Math.max(LEAST_AT_ONCE, Math.min(MOST_AT_ONCE, Math.floor(BUFFER_BYTES / rows / LEAST_AT_ONCE) * LEAST_AT_ONCE))
+async function* blocks(shards: readonly (Shard | undefined)[], spans: readonly Span[]): AsyncGenerator<Block> {
+  const most = Math.max(LEAST_AT_ONCE, Math.min(MOST_AT_ONCE, Math.floor(BUFFER_BYTES / shards.length / LEAST_AT_ONCE) * LEAST_AT_ONCE))
   const longest = Math.min(most, spans.reduce((length, { from, to }) => Math.max(length, to - from), 0))
-  const buffers = [0, 1].map(() => new Uint8Array(rows * longest))
-  const shards = [...data, ...rest]
+  const buffers = [0, 1].map(() => shards.map(() => new Uint8Array(longest)))
   const pieces = piecesOf(spans, most)
-  const fill = (): Promise<Filled> | undefined => {
+  const fill = (): Promise<Block> | undefined => {
     const { value: piece } = pieces.next()
     if (piece === undefined) return undefined
     buffers.reverse()
-    const filling = fillBlock({ bytes: buffers[0]!.subarray(0, rows * piece.length), data: data.length, parity, length: piece.length, here: piece.here }, shards, piece.from)
+    const filling = fillBlock({ rows: buffers[0]!.map(row => row.subarray(0, piece.length)), here: piece.here }, shards, piece.from)
     // One that fails while nobody waits for it yet is reported by the turn that comes for it.
     filling.catch(() => undefined)
     return filling
@@ -98,7 +106,7 @@ async function* blocks(data: readonly Shard[], parity: number, spans: readonly S
   let filling = fill()
   try {
     while (filling !== undefined) {
-      const block: Filled = await filling
+      const block: Block = await filling
       filling = fill()
       yield block
     }
@@ -108,19 +116,11 @@ async function* blocks(data: readonly Shard[], parity: number, spans: readonly S
   }
 }
 
-function* piecesOf(spans: readonly Span[], most: number): Generator<{ from: number; length: number; here: boolean[] }, undefined> {
+function* piecesOf(spans: readonly Span[], most: number): Generator<{ from: number; length: number; here: readonly boolean[] }, undefined> {
   for (const { from, to, here } of spans) for (let at = from; at < to; at += most) yield { from: at, length: Math.min(most, to - at), here }
 }
 
-async function fillBlock(block: Filled, shards: readonly Shard[], offset: number): Promise<Filled> {
-  await Promise.all(shards.map(async (shard, k) => (block.here[k] === true ? await shard.read(row(block, k), offset) : undefined)))
+async function fillBlock(block: Block, shards: readonly (Shard | undefined)[], offset: number): Promise<Block> {
+  await Promise.all(shards.map(async (shard, k) => (block.here[k] === true ? await shard?.read(block.rows[k]!, offset) : undefined)))
   return block
-}
-
-function row({ bytes, length }: { bytes: Uint8Array; length: number }, shard: number): Uint8Array {
-  return bytes.subarray(shard * length, (shard + 1) * length)
-}
-
-function count(here: readonly boolean[]): number {
-  return here.filter(Boolean).length
 }

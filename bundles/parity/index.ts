@@ -1,3 +1,3 @@
-export { encodeShards, hopelessBytes, rebuildShards, tooFew, type Take, type Work } from './code.ts'
+export { encodeShards, hopelessBytes, rebuildShards, type Take, type Work } from './code.ts'
 export { joined, lostShard, segmentsOfVolume, shardOf, streamedShard, type Range, type Segment, type Shard } from './shard.ts'
 export { volumeSink, type VolumeSink } from './volume-sink.ts'

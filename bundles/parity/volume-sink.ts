@@ -8,6 +8,8 @@ import type { PayloadEntry } from '../format/index-line.ts'
 export type VolumeSink = {
   /** The next bytes of the shard; what lies beyond the payload is not written. @throws DD-BUNDLE-021 */
   write(bytes: Uint8Array): Promise<void>
+  /** After the last byte: everything was compared; only the name is still to be given. @throws DD-BUNDLE-021 */
+  complete(): Promise<void>
   finish(): Promise<{ digest: Digest; size: number }>
   discard(): Promise<void>
 }
@@ -62,11 +64,11 @@ export async function volumeSink(path: string, head: readonly (Entry & { bytes: 
         at += part.length
       }
     },
-    async finish() {
+    async complete() {
       await advance()
       if (open !== undefined) throw new DrydockError('DD-BUNDLE-004', `expected the whole shard for ${path}, found its end in ${entries[k]!.name}`, 'report this: it is a fault in the caller')
-      return await volume.finish()
     },
+    finish: () => volume.finish(),
     discard: () => volume.discard(),
   }
 }

@@ -3,14 +3,13 @@ import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, checkPayload, chunkMapsOf, keepRecord, keepSequence, openSet, openWorkspace, parityCount, readReceipt, readRecord, signBundle, volumeBytes, type BuildInput, type OpenedSet, type OpenWorkspace } from '../../../bundles/build/index.ts'
+import { buildBundle, chunkMapsOf, keepRecord, keepSequence, openWorkspace, parityCount, readReceipt, readRecord, signBundle, volumeBytes, type BuildInput, type OpenWorkspace } from '../../../bundles/build/index.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { readPublicKey, signersOf, type SigningOptions } from './key-files.ts'
-import { judgeBy } from './judge.ts'
 
-/** `drydock bundle build|sign|verify`; the other verbs stand in bundle-….ts */
+/** `drydock bundle build|sign`; the other verbs stand in bundle-….ts */
 export function register(program: Command): void {
   const bundle = program.command('bundle').summary('bundles').description('Bundles: what goes through the air gap.')
   bundle
@@ -41,14 +40,6 @@ export function register(program: Command): void {
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
     .option('--passphrase-file <file>', 'the passphrase of the keys')
     .action(signVerb)
-  bundle
-    .command('verify')
-    .summary('check a bundle as an appliance would')
-    .description('Checks signatures against a trust document, the index against the manifest, and every byte against the index.')
-    .argument('<files...>', 'any volumes of one bundle; which ones are missing is said')
-    .requiredOption('--trust <file>', 'the trust document')
-    .option('--site <name>', 'the site that it must be for')
-    .action(verifyVerb)
 }
 
 type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
@@ -105,31 +96,6 @@ async function signVerb(files: string[], options: SigningOptions, command: Comma
     for (const file of files) output.line(`${file}  signed by ${signer.fingerprint}, ${signatures} in all`)
     for (const file of files) output.record({ type: 'signed', file, fingerprint: signer.fingerprint, signatures })
   }
-}
-
-async function verifyVerb(files: string[], options: { trust: string; site?: string }, command: Command): Promise<void> {
-  const output = outputOf(command)
-  const judge = await judgeBy(options)
-  const set = await openSet(files, judge)
-  try {
-    const verified = await judge(set.volumes[0]!.head)
-    for (const volume of set.volumes) await untilInterrupted(signal => checkPayload(volume, { signal, progress: progressOf(output, 'verify') })).finally(() => output.done())
-    const { manifest } = verified
-    output.line(`good: ${manifest.name}, site ${manifest.site}, sequence ${manifest.sequence}, ${manifest.totals.entries} blobs, ${byteText(manifest.totals.bytes)}`, 'good')
-    for (const line of volumeLines(set)) output.line(line)
-    for (const signer of verified.signers) output.line(`signed by  ${signer.name} (${verified.role}) ${signer.fingerprint}`)
-    output.line(`threshold  ${verified.threshold} of ${verified.role}, held`)
-    output.record({ type: 'verified', file: set.volumes[0]!.file, manifestDigest: verified.digest, site: manifest.site, sequence: manifest.sequence, signers: verified.signers, role: verified.role, threshold: verified.threshold, volumes: set.volumes.map(({ number }) => number), missing: set.missing })
-  } finally {
-    await set.close()
-  }
-}
-
-/** Which volumes these are, and which ones are not among them; nothing for a bundle of one. */
-function volumeLines({ volumes, missing }: OpenedSet): string[] {
-  const { manifest } = volumes[0]!
-  if (manifest.volumes.length === 1) return []
-  return [`volumes    ${volumes.map(({ number }) => number).join(', ')} of ${manifest.volumes.length}`, ...missing.map((name, k) => `${k === 0 ? 'not here' : '        '}   ${name}`)]
 }
 
 function progressOf(output: Output, phase: string): (done: number, total: number) => void {
