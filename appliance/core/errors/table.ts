@@ -11,6 +11,7 @@ import { IMPORT_ERRORS } from './import.ts'
 import { MIRROR_ERRORS } from './mirror.ts'
 import { PLAN_ERRORS } from './plan.ts'
 import { POOL_ERRORS } from './pool.ts'
+import { RELAY_ERRORS } from './relay.ts'
 import { STATE_ERRORS } from './state.ts'
 import { TRUST_ERRORS } from './trust.ts'
 
@@ -21,6 +22,7 @@ export const ERRORS = {
   ...TRUST_ERRORS,
   ...BUNDLE_ERRORS,
   ...COLLECT_ERRORS,
+  ...RELAY_ERRORS,
   ...IMPORT_ERRORS,
   ...MIRROR_ERRORS,
   ...IMAGE_ERRORS,
