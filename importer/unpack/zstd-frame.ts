@@ -41,6 +41,8 @@ function headerBytes(name: string, frame: Buffer, size: number): number {
   const descriptor = frame[4]!
   if ((descriptor & UNUSED_RESERVED_CHECKSUM_DICTIONARY) !== 0) throw notOneFrame(name, 'a zstd frame without dictionary and checksum', `descriptor 0x${descriptor.toString(16)}`)
   const single = (descriptor & SINGLE_SEGMENT) !== 0
+  // The library looks at the window only when it needs one (3.1.1.1.2); here nobody may ask for more than any chunk has.
+  if (!single && 10 + (frame[5]! >> 3) > WINDOW_LOG) throw notOneFrame(name, `a zstd frame with a window of at most 2^${WINDOW_LOG} bytes`, `2^${10 + (frame[5]! >> 3)}`)
   const flag = descriptor >> 6
   const sizeBytes = flag === 0 && single ? 1 : CONTENT_SIZE_BYTES[flag]!
   const at = single ? 5 : 6
