@@ -10,6 +10,7 @@ import { checkShape } from '../format/check.ts'
 import { CollectionLock, LOCK_FILE } from '../format/collection-lock.ts'
 import { itemKey, type Item } from '../format/item.ts'
 import { collectApt } from './apt/collect-apt.ts'
+import { collectClamav } from './clamav/collect-clamav.ts'
 import type { Collecting } from './collecting.ts'
 import { readCollection, type Collection } from './collection.ts'
 import { allOrStop, limiter } from './fetch/limiter.ts'
@@ -75,6 +76,7 @@ async function collectItems(collection: Collection, folder: string, collecting: 
   const files: Item[] = []
   const images = (collection.images ?? []).map(image => ({ to: 'images', ...image }))
   for (const entry of [...(collection.files ?? []), ...images]) files.push(...(await collectFiles(entry, collecting)))
+  if (collection.clamav !== undefined) files.push(await collectClamav(collection.clamav, collecting))
   checkRoleFiles(packs, new Set(files.map(item => item.name)))
   collecting.meter.phase('fetch')
   const dates: Date[] = []

@@ -4,6 +4,7 @@ import Type from 'typebox'
 import { parseDocument } from 'yaml'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { checkShape } from '../format/check.ts'
+import { BuiltAt } from '../format/definitions.ts'
 import { COLLECTION_BYTES } from './limits.ts'
 
 const strict = { additionalProperties: false }
@@ -107,6 +108,8 @@ export const Collection = Type.Object(
         ]),
       ),
     ),
+    /** A folder with ClamAV's databases (/var/lib/clamav, as freshclam fills it). `built` when there are only loose ones. */
+    clamav: Type.Optional(Type.Object({ path: Path, built: Type.Optional(BuiltAt) }, strict)),
     /** Disk images and installers (raw, qcow2, ISO) by their hash; served as files under /files/images/ unless `to` says otherwise. */
     images: Type.Optional(
       Type.Array(
@@ -188,7 +191,7 @@ export async function readCollection(path: string, environment: NodeJS.ProcessEn
 
 function located(collection: Collection, folder: string, environment: NodeJS.ProcessEnv): Collection {
   const at = (path: string) => resolve(folder, path)
-  const { apt, npm, pypi, oci, files, images, rolePacks } = collection
+  const { apt, npm, pypi, oci, files, images, clamav, rolePacks } = collection
   return {
     ...collection,
     ...(rolePacks && { rolePacks: rolePacks.map(at) }),
@@ -197,6 +200,7 @@ function located(collection: Collection, folder: string, environment: NodeJS.Pro
     ...(pypi && { pypi: { ...pypi, ...(pypi.requirementFiles && { requirementFiles: pypi.requirementFiles.map(at) }), ...(pypi.projects && { projects: pypi.projects.map(at) }) } }),
     ...(oci && { oci: oci.map(image => locatedImage(image, at, environment)) }),
     ...(files && { files: files.map(entry => ('path' in entry ? { ...entry, path: at(entry.path) } : entry)) }),
+    ...(clamav && { clamav: { ...clamav, path: at(clamav.path) } }),
     ...(images && { images: images.map(entry => ('path' in entry ? { ...entry, path: at(entry.path) } : entry)) }),
   }
 }

@@ -1,5 +1,5 @@
 export { clamavIsInstalled } from './clamav.ts'
 export { ClamavMode, ScannerCommand, type ScanConfig } from './config.ts'
-export { DEFINITIONS, newestDefinitions } from './definitions.ts'
+export { newestDefinitions } from './definitions.ts'
 export { MAX_AGE_DAYS } from './limits.ts'
 export { createScanners, type Scanners } from './scanners.ts'

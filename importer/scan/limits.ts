@@ -28,4 +28,3 @@ export const CLAMAV_LIMITS = {
 export const MAX_AGE_DAYS = 14
 /** Definitions from the future would be the newest for ever; clocks differ by less than this. */
 export const FUTURE_MS = 24 * 60 * 60 * 1000
-export const DEFINITION_FILES = 64

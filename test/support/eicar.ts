@@ -5,7 +5,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { createHash } from 'node:crypto'
 import { digestOf, hexOf } from '../../appliance/core/digest.ts'
 import type { Item } from '../../bundles/format/item.ts'
-import { versionOf } from '../../importer/scan/definitions.ts'
+import { definitionsVersion } from '../../bundles/format/definitions.ts'
 
 /** The test file of all virus scanners. It never stands in one piece in the tree: a scanner on a developer's machine would take the checkout for infected. */
 export const EICAR = ['X5O!P%@AP[4', '\\PZX54(P^)7CC)7}', '$EICAR-STANDARD', '-ANTIVIRUS-TEST', '-FILE!$H+H*'].join('')
@@ -29,7 +29,7 @@ export function definitionsItem(blobFolder: string, files: Record<string, string
     writeFileSync(join(blobFolder, hexOf(digest)), bytes)
     return { name, digest, size: Buffer.byteLength(bytes) }
   })
-  return { kind: 'advisories', name: 'clamav', version: versionOf(built), metadata: { built }, blobs, source: `pkg:generic/clamav-definitions@${versionOf(built)}` }
+  return { kind: 'advisories', name: 'clamav', version: definitionsVersion(built), metadata: { built }, blobs, source: `pkg:generic/clamav-definitions@${definitionsVersion(built)}` }
 }
 
 /** The file in the things that come in: as it is, in an npm tarball, in a wheel, in debs, in layers. */

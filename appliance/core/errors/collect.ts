@@ -18,4 +18,5 @@ export const COLLECT_ERRORS = {
   'DD-COLLECT-015': { exit: 1, http: 500, retryable: false, story: 'No Python with pip 22.2 or newer was found to resolve the PyPI requirements with.' },
   'DD-COLLECT-017': { exit: 2, http: 422, retryable: false, story: 'A uv.lock cannot be collected as it stands: it cannot be read, something in it does not come from an index (git, a folder, an address of its own), or a release has no wheel.' },
   'DD-COLLECT-018': { exit: 3, http: 422, retryable: false, story: 'A release that the collection pins was yanked: its authors withdrew it. It is refused unless the collection allows it, so that nobody carries it in unknowingly.' },
+  'DD-COLLECT-019': { exit: 2, http: 422, retryable: false, story: 'Virus definitions without a date: no container among them says when it was built, so nobody inside could see how old they are.' },
 } as const satisfies Record<string, ErrorEntry>

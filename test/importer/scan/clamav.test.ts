@@ -4,7 +4,7 @@ import t from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
 import { itemKey } from '../../../bundles/format/item.ts'
-import { versionOf } from '../../../importer/scan/definitions.ts'
+import { definitionsVersion } from '../../../bundles/format/definitions.ts'
 import { bundleOf, fileItems, person, trustOf, type Person } from '../../support/bundles.ts'
 import { definitionsItem, EICAR, EICAR_NAME, eicarDefinitions, infected } from '../../support/eicar.ts'
 import { openSite, type Site, type SiteOptions } from '../../support/import-site.ts'
@@ -63,7 +63,7 @@ await t.test('the EICAR file stops an import wherever it hides, each item is nam
   const blockers = record.preflight!.findings.filter(finding => finding.severity === 'blocker')
   t.same(blockers.map(finding => finding.item).toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted())
   for (const finding of blockers) t.match(finding, { code: 'scanner-found', text: new RegExp(`^clamav found ${EICAR_NAME}\\S* in \\S+ 1 \\(content\\)$`) })
-  t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: versionOf(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 7 }])
+  t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: definitionsVersion(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 7 }])
 
   await t.rejects(site.imports.approve(record.id, 'anton'), { code: 'DD-IMPORT-006' }, 'it cannot be approved')
   for (const bytes of Object.values(files)) t.notOk(site.store.blobs.has(digestOf(bytes)), 'nothing of it is in the store')
@@ -74,7 +74,7 @@ await t.test('the EICAR file stops an import wherever it hides, each item is nam
   t.match(good, { state: 'imported', generation: 2, preflight: { findings: [] }, scans: [{ scanner: 'clamav', files: 1, findings: 0 }] })
   const again = await site.importBundle(await bring(folder, { 'again.txt': 'a good one\n' }, 4))
   t.match(again.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { ageDays: 5 }, files: 0 }], 'what is here already is not looked at again')
-  t.match(JSON.parse(site.imports.receipt('3').receipt), { scans: [{ scanner: 'clamav', definitions: versionOf(BUILT) }] })
+  t.match(JSON.parse(site.imports.receipt('3').receipt), { scans: [{ scanner: 'clamav', definitions: definitionsVersion(BUILT) }] })
 })
 
 await t.test('old definitions are a warning with their age, newer ones end it, and older ones that come later are not used', async t => {
@@ -86,9 +86,9 @@ await t.test('old definitions are a warning with their age, newer ones end it, a
   t.match(record.preflight!.scanners, [{ definitions: { ageDays: 45 } }])
   await site.importBundle(await bringDefinitions(folder, { 'other.hdb': `${'0'.repeat(32)}:1:Other\n` }, { sequence: 3 }))
   const newest = await site.importBundle(await bring(folder, { b: EICAR }, 4))
-  t.match(newest, { state: 'imported', preflight: { findings: [] }, scans: [{ definitions: { version: versionOf(BUILT) } }] }, 'only the newest are loaded')
+  t.match(newest, { state: 'imported', preflight: { findings: [] }, scans: [{ definitions: { version: definitionsVersion(BUILT) } }] }, 'only the newest are loaded')
   await site.importBundle(await bringDefinitions(folder, eicarDefinitions(), { built: daysAgo(44), sequence: 5 }))
-  t.match(await site.importBundle(await bring(folder, { c: 'third\n' }, 6)), { scans: [{ definitions: { version: versionOf(BUILT) } }] })
+  t.match(await site.importBundle(await bring(folder, { c: 'third\n' }, 6)), { scans: [{ definitions: { version: definitionsVersion(BUILT) } }] })
 })
 
 await t.test('definitions that do not load, are of another kind, or come from the future are quarantined, so that they never stop a later import', async t => {
