@@ -1,11 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
-import { entriesOfAny } from '../format/brought.ts'
-import { MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../format/manifest-file.ts'
+import { volumeName } from '../format/manifest-file.ts'
 import { shardBytes } from '../format/parity.ts'
-import { rebuildShards, volumeSink, type VolumeSink } from '../parity/index.ts'
+import { rebuildFiles } from '../parity/index.ts'
 import type { BuiltVolume } from './build.ts'
 import { checkVolume } from './check-volume.ts'
 import { shardsOf, type Survey } from './survey.ts'
@@ -29,37 +27,18 @@ export async function repairSet(survey: Survey, options: RepairOptions = {}): Pr
   const damaged = survey.volumes.filter(({ why }) => why !== undefined)
   const wanted = [...survey.missing, ...damaged.map(({ number }) => number)].filter(number => options.parity !== false || number <= manifest.volumes.length).toSorted((a, b) => a - b)
   if (wanted.length === 0) return []
-  const begins = [
-    { name: MANIFEST_NAME, bytes: head.manifest }, { name: SIGNATURES_NAME, bytes: Buffer.from(head.signatures, 'latin1') },
-    ...indexParts.map((bytes, k) => ({ name: `index/${k}`, bytes })),
-  ].map(entry => ({ ...entry, size: entry.bytes.length }))
   const fileOf = (number: number): string => {
     const own = survey.volumes.find(volume => volume.number === number)?.file
     return own !== undefined && options.out === undefined ? own : join(options.out ?? dirname(survey.volumes[0]!.file), volumeName(manifest, number))
   }
-  if (options.out !== undefined) await ensureFolder(options.out)
-  const size = shardBytes(manifest.volumes)
-  const shards = shardsOf(survey)
-  const sinks = new Map<number, VolumeSink>()
+  const total = shardBytes(manifest.volumes) * wanted.length
   let done = 0
-  const advance = (bytes: number): void => options.progress?.(Math.min((done += bytes), size * wanted.length), size * wanted.length)
-  try {
-    for (const number of wanted) sinks.set(number, await volumeSink(fileOf(number), begins, entriesOfAny(manifest, index, number)))
-    await rebuildShards(shards, manifest.volumes.length, size, wanted.map(number => number - 1), async (shard, bytes) => await sinks.get(shard + 1)!.write(bytes), { signal: options.signal, progress: advance })
-    // All of them are compared before the first one takes its name.
-    for (const sink of sinks.values()) await sink.complete()
-    const rebuilt: Awaited<ReturnType<typeof repairSet>> = []
-    for (const [number, sink] of sinks) {
-      const file = fileOf(number)
-      const written = await sink.finish()
-      await checkVolume(file, { signal: options.signal, expected: head.manifest })
-      rebuilt.push({ file, number, ...written })
-    }
-    return rebuilt
-  } finally {
-    for (const sink of sinks.values()) await sink.discard()
-    for (const shard of shards) await shard.close()
-  }
+  const rebuilt = await rebuildFiles(
+    { manifest, index, head: { ...head, parts: indexParts }, shards: shardsOf(survey), wanted: new Map(wanted.map(number => [number, fileOf(number)])) },
+    { signal: options.signal, progress: bytes => options.progress?.(Math.min((done += bytes), total), total) },
+  )
+  for (const { file } of rebuilt) await checkVolume(file, { signal: options.signal, expected: head.manifest })
+  return rebuilt
 }
 
 /** Files as they are named, and for a folder the bundle files in it. @throws DD-BUNDLE-017 */

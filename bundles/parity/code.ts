@@ -3,9 +3,12 @@ import { combiner } from './combine.ts'
 import { codingMatrix, inverse, times } from './field.ts'
 import type { Shard } from './shard.ts'
 
-/** Memory for the shards of one block; there are two blocks, so that one is read while one is used. */
-const BUFFER_BYTES = 16 * 1024 * 1024
-const MOST_AT_ONCE = 1024 * 1024
+/**
+ * Memory for the shards of one block; there are two blocks, so that one is read while one is used. It is also what is worked on without a
+ * pause, about 10 ms: an appliance that rebuilds goes on answering.
+ */
+const BUFFER_BYTES = 4 * 1024 * 1024
+const MOST_AT_ONCE = 256 * 1024
 const LEAST_AT_ONCE = 16 * 1024
 
 /** Takes the bytes of one shard, in order; `shard` counts from 0, data first. */
