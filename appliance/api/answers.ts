@@ -7,6 +7,7 @@ import { CiConnection, HypervisorConnection } from '../model/desired.ts'
 import { Event } from '../model/event.ts'
 import { TokenView, UserView } from '../model/identity.ts'
 import { ImageManifest } from '../model/image.ts'
+import { MediumView } from '../model/medium.ts'
 import { ErrorBodySchema, Operation } from '../model/operation.ts'
 import { Revision } from '../model/pool.ts'
 import { NodeView, PoolDiff, PoolView, SessionView } from '../model/view.ts'
@@ -70,6 +71,6 @@ export const Readiness = Type.Object({ ready: Type.Boolean(), waits: Type.Array(
 
 /** Schemas with a name in the OpenAPI document and in the typed client. */
 export const NAMED = {
-  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
+  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, MediumView, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
   UserView, TokenView, NewUser, NewToken, OneTimePassword, SignedReceipt, ConsoleText, Trust, Readiness,
 } as const satisfies Record<string, Type.TSchema>

@@ -15,6 +15,7 @@ import { connectionRoutes } from './routes/connections.ts'
 import { contentRoutes } from './routes/content.ts'
 import { historyRoutes } from './routes/history.ts'
 import { importRoutes } from './routes/imports.ts'
+import { mediaRoutes } from './routes/media.ts'
 import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { peopleRoutes } from './routes/people.ts'
@@ -34,7 +35,7 @@ export type BuildOptions = {
 /** Every row of the API. Tests walk it, and the OpenAPI document is made of it. */
 export function routeTable(services: Services): Route[] {
   return [
-    ...sessionRoutes(services), ...importRoutes(services), ...operationRoutes(services), ...poolRoutes(services), ...nodeRoutes(services),
+    ...sessionRoutes(services), ...importRoutes(services), ...mediaRoutes(services), ...operationRoutes(services), ...poolRoutes(services), ...nodeRoutes(services),
     ...contentRoutes(services), ...connectionRoutes(services), ...peopleRoutes(services), ...historyRoutes(services),
   ]
 }

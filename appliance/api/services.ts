@@ -10,6 +10,7 @@ import type { HypervisorConnection } from '../model/desired.ts'
 import type { EventLog } from '../model/event.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ImageManifest } from '../model/image.ts'
+import type { MediumView } from '../model/medium.ts'
 import type { NodeRegistry } from '../model/node.ts'
 import type { Operation } from '../model/operation.ts'
 import type { Imports, Pools } from '../model/use-cases.ts'
@@ -30,6 +31,7 @@ export type Services = {
   events: Pick<EventLog, 'list' | 'subscribe' | 'last'>
   pools: Pools
   imports: Imports
+  media: { list(): Promise<MediumView[]> }
   operations: {
     get(id: string): Operation | undefined
     list(options?: { state?: Operation['state']; limit?: number }): Operation[]

@@ -4,7 +4,7 @@ import { wallClock } from '../core/clock.ts'
 import { loadConfig, type ConfigFile } from './inside/config.ts'
 import type { Finding } from './inside/doctor.ts'
 
-type Places = { data?: string; marks?: string; config?: string; site?: string; publicUrl?: string; name?: string[]; listen?: string; agentListen?: string; mediaRoot?: string[] }
+type Places = { data?: string; marks?: string; config?: string; site?: string; publicUrl?: string; name?: string[]; listen?: string; agentListen?: string; mediaRoot?: string[]; watchFolder?: string[] }
 
 /** The verbs of the appliance itself: they work on its folder, not over HTTP. */
 export function register(program: Command): void {
@@ -33,13 +33,14 @@ function places(command: Command): Command {
     .option('--name <name...>', 'other names and addresses for the server certificate')
     .option('--listen <address>', 'console, API and mirrors, HOST:PORT')
     .option('--agent-listen <address>', 'agents of the nodes, HOST:PORT')
+    .option('--watch-folder <folder...>', 'folders in which a bundle that appears starts its import, as far as the preflight')
     .option('--media-root <folder...>', 'folders below which `import run` may name a file of this machine')
 }
 
 function given(flags: Places): ConfigFile & { config?: string } {
   const named = {
     dataDir: flags.data, marksDir: flags.marks, config: flags.config, siteId: flags.site, publicUrl: flags.publicUrl, names: flags.name, listen: flags.listen, agentListen: flags.agentListen,
-    mediaRoots: flags.mediaRoot,
+    mediaRoots: flags.mediaRoot, watchFolders: flags.watchFolder,
   }
   return Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined))
 }

@@ -26,6 +26,7 @@ export const NOUNS = {
   doctor: { summary: 'check the machine and the configuration, and say what to do', group: MACHINE, files: ['./inside.ts'] },
   import: { summary: 'bring a bundle in: run, proceed, approve, reject, resume, list, show', group: CONTENT, files: ['../cli/import.ts'] },
   scanner: { summary: 'who looks at what comes in: list', group: CONTENT, files: ['../cli/scanner.ts'] },
+  media: { summary: 'sticks and discs at the appliance: list', group: CONTENT, files: ['../cli/media.ts'] },
   receipt: { summary: 'signed receipts of imports: list, export', group: CONTENT, files: ['../cli/receipt.ts'] },
   generation: { summary: 'generations of the mirrors: list', group: CONTENT, files: ['../cli/mirror.ts'] },
   mirror: { summary: 'what the mirrors hold: search', group: CONTENT, files: ['../cli/mirror.ts'] },

@@ -37,7 +37,8 @@ export interface Imports {
   proceed(id: string, actor: string): Promise<void>
   approve(id: string, actor: string): Promise<ImportRecord>
   reject(id: string, reason: string, actor: string): Promise<ImportRecord>
-  resume(id: string, request: Request): Operation
+  /** `from`: the source that is there now, where the import has several. */
+  resume(id: string, request: Request, from?: string): Operation
   /** The signed receipt: canonical JSON and its armored signature. @throws DD-IMPORT-… while there is none. */
   receipt(id: string): { receipt: string; signature: string }
 }

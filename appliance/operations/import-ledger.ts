@@ -17,6 +17,9 @@ export interface ImportLedger {
   /** What was submitted as `id` belongs to another import: from now on both ids name that one. */
   join(id: string, into: string): void
   joined(id: string): string | undefined
+  /** What came by itself (a file in a watch folder, a bundle on a medium) and the import that it started: each identity starts one, for ever. */
+  keepArrival(identity: string, id: string): void
+  arrival(identity: string): string | undefined
   keepReceipt(id: string, signed: SignedReceipt): void
   receipt(id: string): SignedReceipt | undefined
 }

@@ -58,7 +58,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     })
     if (isSet && !same) for (const other of deps.ledger.volumes(id)) deps.ledger.dropVolume(id, other.volume)
     if (isSet && !deps.ledger.volumes(id).some(other => other.volume === volume.volume)) deps.ledger.keepVolume(id, volume)
-    return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames }
+    return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames, same }
   })
   if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
   const { preflight, missing, names } = verdict
@@ -67,7 +67,8 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
   await parkedUntilComplete(deps, context, id, missing, move)
   if (names.length > 1) await parkedUntilAllCame(deps, context, id, names, move)
-  if (!params.proceed) decide(await context.waitFor<Decision>('proceed'))
+  // Who went on with another bundle that lay there before has not seen this one.
+  if (!params.proceed || !verdict.same) decide(await context.waitFor<Decision>('proceed'))
 
   if (names.length > 1) await stageVolumes(deps, context, id, preflight, names, move)
   else {

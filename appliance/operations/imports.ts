@@ -8,6 +8,7 @@ import { ensureFolder, openDurable } from '../core/durable-file.ts'
 import { DrydockError } from '../core/error.ts'
 import type { Operation } from '../model/operation.ts'
 import type { Imports, Request } from '../model/use-cases.ts'
+import { isMachine } from './arrivals.ts'
 import { importOperation, isApproved, newRecord } from './import.ts'
 import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
@@ -83,9 +84,11 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       await receive(body, source)
       return submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
     },
-    async proceed(id) {
+    async proceed(id, actor) {
       const record = find(id)
       if (record.state !== 'verified') throw wrongState(record, 'verified', 'go on with')
+      // What came by itself has no submitter until a person answers for it; another one then has to approve.
+      if (isMachine(record.submittedBy)) ledger.update(record.id, { submittedBy: actor })
       answer(record, 'proceed', { go: true })
     },
     async approve(id, actor) {
@@ -107,10 +110,11 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       await operations.settled(record.operation)
       return find(record.id)
     },
-    resume(id, request) {
+    resume(id, request, from) {
       const record = find(id)
       if (record.state !== 'failed') throw wrongState(record, 'failed', 'resume')
-      const { source, upload, fileName } = ledger.volumes(record.id)[0] ?? ledger.submission(record.id)
+      const volumes = ledger.volumes(record.id)
+      const { source, upload, fileName } = volumes.find(volume => volume.source === from) ?? volumes.find(volume => !volume.staged) ?? volumes[0] ?? ledger.submission(record.id)
       return submit({ source, upload, fileName, import: record.id, proceed: record.preflight !== null }, request)
     },
     receipt(id) {

@@ -13,6 +13,7 @@ export function importLedger(database: DatabaseSync) {
     CREATE TABLE IF NOT EXISTS imports (id TEXT PRIMARY KEY, record TEXT NOT NULL, submission TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS import_volumes (import TEXT NOT NULL, volume INTEGER NOT NULL, source TEXT NOT NULL, PRIMARY KEY (import, volume)) STRICT;
     CREATE TABLE IF NOT EXISTS joined_imports (id TEXT PRIMARY KEY, import TEXT NOT NULL) STRICT;
+    CREATE TABLE IF NOT EXISTS arrivals (identity TEXT PRIMARY KEY, import TEXT NOT NULL) STRICT;
     CREATE TABLE IF NOT EXISTS receipts (import TEXT PRIMARY KEY REFERENCES imports (id), receipt TEXT NOT NULL, signature TEXT NOT NULL) STRICT;`)
   const insert = database.prepare('INSERT OR IGNORE INTO imports (id, record, submission) VALUES (?, ?, ?)')
   const one = database.prepare('SELECT record, submission FROM imports WHERE id = ?')
@@ -26,6 +27,8 @@ export function importLedger(database: DatabaseSync) {
   const removeVolume = database.prepare('DELETE FROM import_volumes WHERE import = ? AND volume = ?')
   const putJoined = database.prepare('INSERT OR IGNORE INTO joined_imports (id, import) VALUES (?, ?)')
   const findJoined = database.prepare('SELECT import FROM joined_imports WHERE id = ?')
+  const putArrival = database.prepare('INSERT INTO arrivals (identity, import) VALUES (?1, ?2) ON CONFLICT (identity) DO UPDATE SET import = ?2')
+  const findArrival = database.prepare('SELECT import FROM arrivals WHERE identity = ?')
   const removeImport = database.prepare('DELETE FROM imports WHERE id = ?')
 
   const joined = (id: string): string | undefined => {
@@ -71,6 +74,13 @@ export function importLedger(database: DatabaseSync) {
       })
     },
     joined,
+    keepArrival(identity: string, id: string): void {
+      putArrival.run(identity, id)
+    },
+    arrival(identity: string): string | undefined {
+      const found = findArrival.get(identity)
+      return found === undefined ? undefined : String(found['import'])
+    },
     keepReceipt(id: string, signed: SignedReceipt): void {
       keep.run(id, signed.receipt, signed.signature)
     },

@@ -32,7 +32,7 @@ export async function listMedia(roots: readonly string[]): Promise<{ path: strin
 async function look(folder: string, depth: number, found: { path: string; size: number }[]): Promise<void> {
   for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
     const path = join(folder, entry.name)
-    if (entry.isFile() && entry.name.endsWith('.drydock')) found.push({ path, size: (await lstat(path)).size })
+    if (entry.isFile() && entry.name.endsWith('.drydock') && !entry.name.startsWith('.')) found.push({ path, size: (await lstat(path)).size })
     else if (entry.isDirectory() && depth > 1) await look(path, depth - 1, found)
   }
 }

@@ -1,3 +1,4 @@
 export { openPlainFile, openVolume, type MediaFile, type OpenMedia, type OpenVolume, type Payload } from './open-volume.ts'
 export { bytesCopied, bytesWritten, copiesOf, joiningName, planOf, type Copying } from './plan.ts'
+export { seccompFilter } from './seccomp.ts'
 export { unpackVolume, type UnpackInput, type Unpacked } from './unpack.ts'

@@ -21,6 +21,7 @@ export const EDGES: readonly Edge[] = [
   { from: 'bundles/parity', to: 'bundles/archive', why: 'a rebuilt shard is written as the volume that it was' },
   { from: 'importer/verify', to: 'bundles/openpgp', why: 'policy stands over signatures' },
   { from: 'importer/unpack', to: 'bundles/archive', why: 'the confined process parses the archive' },
+  { from: 'importer/media', to: 'importer/unpack', why: 'the reader of media stands behind the same filter, and what it reads is taken like any source' },
   { from: 'importer/stage', to: 'importer/verify', why: 'stage goes on from a verified manifest' },
   { from: 'importer/stage', to: 'importer/unpack', why: 'staging runs the confined process' },
   { from: 'importer/stage', to: 'mirror/store', why: 'promotion publishes a generation' },

@@ -8,6 +8,7 @@ import { HYPERVISOR_ERRORS } from './hypervisor.ts'
 import { IDENTITY_ERRORS } from './identity.ts'
 import { IMAGE_ERRORS } from './image.ts'
 import { IMPORT_ERRORS } from './import.ts'
+import { MEDIA_ERRORS } from './media.ts'
 import { MIRROR_ERRORS } from './mirror.ts'
 import { PLAN_ERRORS } from './plan.ts'
 import { POOL_ERRORS } from './pool.ts'
@@ -24,6 +25,7 @@ export const ERRORS = {
   ...COLLECT_ERRORS,
   ...RELAY_ERRORS,
   ...IMPORT_ERRORS,
+  ...MEDIA_ERRORS,
   ...MIRROR_ERRORS,
   ...IMAGE_ERRORS,
   ...POOL_ERRORS,

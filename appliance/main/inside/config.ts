@@ -46,6 +46,10 @@ export const ConfigFile = Type.Object(
     agentListen: Type.Optional(Listen),
     /** Folders below which `import run PATH` may name a file of this machine. */
     mediaRoots: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })),
+    /** Folders in which a bundle that appears starts its import by itself, as far as the preflight. */
+    watchFolders: Type.Optional(Type.Array(Type.String({ minLength: 1 }), { maxItems: 32 })),
+    /** `read`: a stick or disc that is plugged in starts the imports of its bundles, as far as the preflight. `ignore`: nothing looks at it. */
+    removableMedia: Type.Optional(Type.Enum(['read', 'ignore'] as const)),
     /** Only in the file: neither flags nor variables of the environment change policy. */
     policy: Type.Optional(SitePolicy),
     /** Who looks at what comes in; also only in the file (importer/scan/README.md). */
@@ -69,6 +73,8 @@ export type Config = {
   listen: Address
   agentListen: Address
   mediaRoots: string[]
+  watchFolders: string[]
+  removableMedia: 'read' | 'ignore'
   policy: { licences: { refuse: string[]; warn: string[] }; internalNames: InternalNames }
   scan: ScanConfig
 }
@@ -83,7 +89,7 @@ const MACHINE_FILE = '/etc/drydock/drydock.yaml'
 
 const VARIABLES = {
   dataDir: 'DRYDOCK_DATA', marksDir: 'DRYDOCK_MARKS', siteId: 'DRYDOCK_SITE', publicUrl: 'DRYDOCK_PUBLIC_URL', names: 'DRYDOCK_NAMES', listen: 'DRYDOCK_LISTEN',
-  agentListen: 'DRYDOCK_AGENT_LISTEN', mediaRoots: 'DRYDOCK_MEDIA_ROOTS',
+  agentListen: 'DRYDOCK_AGENT_LISTEN', mediaRoots: 'DRYDOCK_MEDIA_ROOTS', watchFolders: 'DRYDOCK_WATCH_FOLDERS', removableMedia: 'DRYDOCK_REMOVABLE_MEDIA',
 } as const satisfies Record<Exclude<keyof ConfigFile, 'policy' | keyof ScanConfig>, string>
 
 /**
@@ -100,12 +106,15 @@ export async function loadConfig(flags: ConfigFile & { config?: string }, enviro
   return complete({ ...fromFile, ...fromEnvironment, ...fromFlags })
 }
 
+/** Fields whose variable holds several values, with commas between. */
+const LISTS: ReadonlySet<string> = new Set(['names', 'mediaRoots', 'watchFolders'])
+
 function ofEnvironment(environment: NodeJS.ProcessEnv): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(VARIABLES).flatMap(([field, variable]): [string, unknown][] => {
       const value = environment[variable]
       if (value === undefined || value === '') return []
-      return [[field, field === 'names' || field === 'mediaRoots' ? value.split(',') : value]]
+      return [[field, LISTS.has(field) ? value.split(',') : value]]
     }),
   )
 }
@@ -143,6 +152,8 @@ function complete(file: ConfigFile): Config {
     listen,
     agentListen: address(file.agentListen ?? `${file.listen?.replace(/:[0-9]+$/, '') ?? '0.0.0.0'}:8444`, 'agentListen'),
     mediaRoots: (file.mediaRoots ?? []).map(root => resolve(root)),
+    watchFolders: (file.watchFolders ?? []).map(folder => resolve(folder)),
+    removableMedia: file.removableMedia ?? 'read',
     policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') }, internalNames: file.policy?.internalNames ?? {} },
     scan: { scanners: file.scanners ?? [], clamav: file.clamav ?? 'auto', clamavMaxAgeDays: file.clamavMaxAgeDays ?? MAX_AGE_DAYS },
   }

@@ -20,7 +20,7 @@ const LOW_SPACE = 10 * GIB
 
 /** Programs that the appliance runs, and the Debian package that brings each. */
 const PROGRAMS = {
-  'apt-get': 'apt', 'apt-ftparchive': 'apt-utils', bwrap: 'bubblewrap', depmod: 'kmod', 'dpkg-deb': 'dpkg', mcopy: 'mtools', 'mkfs.vfat': 'dosfstools', mmdebstrap: 'mmdebstrap',
+  'apt-get': 'apt', 'apt-ftparchive': 'apt-utils', bwrap: 'bubblewrap', depmod: 'kmod', 'dpkg-deb': 'dpkg', 'grub-fstest': 'grub-common', mcopy: 'mtools', 'mkfs.vfat': 'dosfstools', mmdebstrap: 'mmdebstrap',
   newuidmap: 'uidmap', prlimit: 'util-linux', 'qemu-system-x86_64': 'qemu-system-x86', socat: 'socat', tar2sqfs: 'squashfs-tools-ng', veritysetup: 'cryptsetup-bin', xorriso: 'xorriso', zstd: 'zstd',
 } as const
 

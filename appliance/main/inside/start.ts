@@ -26,7 +26,6 @@ import { nodeRegistry } from '../../state/node-registry.ts'
 import { openStepRecords } from '../../state/step-records.ts'
 import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
-import { resolveMedia } from '../../../importer/media/media.ts'
 import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
 import { createScanners } from '../../../importer/scan/index.ts'
 import { createImporter } from '../../../importer/stage/index.ts'
@@ -40,6 +39,7 @@ import type { Config } from './config.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
 import { listen } from './listen.ts'
+import { openMedia, type MediaOverrides } from './media.ts'
 import { openState } from './open-state.ts'
 import { npmPeople } from './npm-people.ts'
 import { openSimulated } from './simulated.ts'
@@ -54,6 +54,7 @@ export type Overrides = {
   /** Milliseconds between two looks of reconcile. */
   intervals?: { moving: number; resting: number }
   reserveBytes?: number
+  media?: MediaOverrides
   /** The private npm registry (verdaccio) takes a second to start; `false` leaves it out. */
   privateNpm?: boolean
   consoleFolder?: string
@@ -119,15 +120,18 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     readImage: images.get,
   })
   const scanners = createScanners({ config: config.scan, clock })
+  const ledger = importLedger(database)
+  const media = openMedia({ config, ledger, events, audit, log, ...(overrides.media === undefined ? {} : { overrides: overrides.media }) })
   const importer = createImporter({
     scanners,
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
     licences: config.policy.licences, internalNames: config.policy.internalNames,
+    openMedia: source => media.open(source),
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
   })
   const imports = createImports({
-    operations, ledger: importLedger(database), clock, stagingDir: paths.staging,
-    resolveMedia: async path => await resolveMedia(path, config.mediaRoots),
+    operations, ledger, clock, stagingDir: paths.staging,
+    resolveMedia: source => media.resolve(source),
     separate: () => desired.read().policy.separate,
     steps: { ...importer, verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
   })
@@ -136,7 +140,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   collectDefaultMetrics({ register: metrics })
   const readiness = { ready: false, waits: ['start'] }
   const services: Services = {
-    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
+    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
     scanners: async () => await scanners.views(store.catalogue.current()),
@@ -173,11 +177,13 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const jobs = followJobs({ history: openJobHistory(database), ci: connections.ci, nodes: agents.nodes, clock, log })
   stack.defer(async () => await jobs.stop())
   pools.recover()
-  await removeLeftovers(paths.staging, importLedger(database), operations)
+  await removeLeftovers(paths.staging, ledger, operations)
   operations.start()
   const upkeep = setInterval(() => void imports.expireUploads().catch((failure: unknown) => log.error({ cause: String(failure) }, 'uploads whose time is over stay')), UPLOAD_UPKEEP_MS)
   stack.defer(() => clearInterval(upkeep))
   await imports.expireUploads()
+  media.start({ imports, operations })
+  stack.defer(async () => await media.stop())
   Object.assign(readiness, { ready: true, waits: [] })
   const url = new URL(config.publicUrl)
   url.port = String(config.agentListen.port)

@@ -103,6 +103,7 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
         return audit.record(entry)
       },
     },
+    media: { list: async () => [] },
     pools: {
       list: () => [...pools.values()],
       get: poolOf,
