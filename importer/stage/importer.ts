@@ -18,7 +18,7 @@ import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
 import { bytesCopied, bytesWritten, copiesOf, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
-import { verifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
+import { rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
@@ -64,6 +64,8 @@ type Work = { signal: AbortSignal; progress: (done: number, total: number) => vo
 export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
   const policy: FindingPolicy = { internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
+
+  const { verifyIndex, forget } = rememberingVerifyIndex()
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
     return await verifyManifest(head, { trust: await deps.trust(), now: deps.clock.now(), wrongClock: deps.clock.wrongClock(), site: deps.site, marks: deps.marks })
@@ -196,6 +198,7 @@ export function createImporter(deps: ImporterDeps) {
     },
 
     async clean(id: string): Promise<void> {
+      forget()
       await staging(id).remove()
     },
   }
