@@ -1,5 +1,5 @@
 import type { FileHandle } from 'node:fs/promises'
-import { DrydockError } from '../../appliance/core/error.ts'
+import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { BLOCK_BYTES, parseHeader, type Entry } from './header.ts'
 import { padding } from './writer.ts'
 
@@ -14,11 +14,23 @@ export function fileSource(handle: Pick<FileHandle, 'read'>, from: number | null
   let position = from
   return {
     async read(into) {
-      const { bytesRead } = await handle.read(into, 0, into.length, position)
+      const at = position
+      const { bytesRead } = await handle.read(into, 0, into.length, position).catch((cause: unknown) => {
+        throw unreadable(cause, at)
+      })
       if (position !== null) position += bytesRead
       return bytesRead
     },
   }
+}
+
+/** What the kernel says of bad sectors, of a stick that was pulled out, and of a disc that left its drive. */
+const OF_THE_MEDIUM = ['EIO', 'ENXIO', 'ENODEV', 'EREMOTEIO', 'ENOMEDIUM', 'EMEDIUMTYPE', 'ESTALE'] as const
+
+/** An I/O error of the medium must not sound like one of the appliance's own disk: at 3 a.m. somebody would change the wrong one. */
+function unreadable(cause: unknown, at: number | null): unknown {
+  if (!OF_THE_MEDIUM.some(code => isErrno(cause, code))) return cause
+  return new DrydockError('DD-BUNDLE-022', `expected to read the volume, found that it cannot be read ${at === null ? 'on' : `from byte ${at} on`}`, 'the medium is bad or was pulled out: put it in again, try another port or another copy, then go on: `drydock import resume`', { cause })
 }
 
 /**

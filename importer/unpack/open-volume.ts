@@ -34,7 +34,7 @@ export type OpenVolume = {
   close(): Promise<void>
 }
 
-/** Opens a volume and reads manifest and signatures, nothing else. @throws DD-IMPORT-013, DD-BUNDLE-003, 005, 007, 010 */
+/** Opens a volume and reads manifest and signatures, nothing else. @throws DD-IMPORT-013, DD-BUNDLE-003, 005, 007, 010, 022 */
 export async function openVolume(source: string, openMedia: OpenMedia = openPlainFile): Promise<OpenVolume> {
   const media = await openMedia(source)
   try {

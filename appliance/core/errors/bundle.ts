@@ -22,6 +22,7 @@ export const BUNDLE_ERRORS = {
   'DD-BUNDLE-019': { exit: 2, http: 400, retryable: false, story: 'The files that were named are not volumes of one bundle: their manifests differ, or one volume was named twice. Names of files do not count, manifests do.' },
   'DD-BUNDLE-020': { exit: 3, http: 422, retryable: false, story: 'Too few volumes and parity volumes of a set are whole to rebuild the others: as many as the set has volumes are needed, whichever they are.' },
   'DD-BUNDLE-021': { exit: 1, http: 500, retryable: true, story: 'What was rebuilt from parity does not have the digest that was signed: something it was rebuilt from changed after it was checked. Nothing of it was kept.' },
+  'DD-BUNDLE-022': { exit: 1, http: 422, retryable: true, story: 'The medium that a volume lies on cannot be read: bad sectors, or it was pulled out. This is about the stick or the disc, never about the disk of the appliance; what was read before is not kept.' },
   'DD-BUNDLE-030': { exit: 3, http: 422, retryable: false, story: 'A chunk is not what the signed index says that it unfolds to: not exactly one zstd frame of the signed size, or another content. Nothing of it was kept; the bundle was built wrong, or by a builder that somebody changed.' },
   'DD-BUNDLE-031': { exit: 2, http: 400, retryable: false, story: 'The workspace has no record of the sequence that a delta is to stand on: it was never built here, or its record was deleted or damaged.' },
 } as const satisfies Record<string, ErrorEntry>
