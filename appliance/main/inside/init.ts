@@ -120,8 +120,8 @@ function firstState(config: Config, trust: Desired['trust'], admin: Desired['use
 
 /** What `up` finds again without flags. */
 function configOf(config: Config): ConfigFile {
-  const { dataDir: _, names, listen, agentListen, ...rest } = config
-  return { ...rest, names: names.slice(1), listen: text(listen), agentListen: text(agentListen) }
+  const { dataDir: _, names, listen, agentListen, scan, ...rest } = config
+  return { ...rest, ...scan, names: names.slice(1), listen: text(listen), agentListen: text(agentListen) }
 }
 
 function text({ host, port }: Config['listen']): string {
