@@ -15,10 +15,12 @@ import type { Collecting } from './collecting.ts'
 import { readCollection, type Collection } from './collection.ts'
 import { allOrStop, limiter } from './fetch/limiter.ts'
 import { collectFiles } from './files/collect-files.ts'
+import { holdWorkspace } from './hold.ts'
 import { PARALLEL_DOWNLOADS } from './limits.ts'
 import { collectNpm } from './npm/collect-npm.ts'
 import { collectImages } from './oci/collect-oci.ts'
 import { startMeter, type CollectProgress } from './progress.ts'
+import { keepFormerLock, sweepLeftovers, unneededBlobs, type Unneeded } from './prune.ts'
 import { collectPypi } from './pypi/collect-pypi.ts'
 import { packItem, readPacks, selectPacks } from './roles/role-packs.ts'
 import { architecturesOf, checkRoleFiles, wantsOf } from './wants.ts'
@@ -34,10 +36,12 @@ export type CollectInput = {
   environment: NodeJS.ProcessEnv
   clock: Clock
   signal: AbortSignal
+  /** Deletes blobs that no lock needs any more; otherwise they are only counted. */
+  prune?: boolean
   progress: (progress: CollectProgress) => void
 }
 
-export type Collected = { lock: CollectionLock; lockPath: string; lockDigest: Digest; counts: Record<string, number>; bytes: number; blobs: number; fetchedBytes: number }
+export type Collected = { lock: CollectionLock; lockPath: string; lockDigest: Digest; counts: Record<string, number>; bytes: number; blobs: number; fetchedBytes: number; unneeded: Unneeded }
 
 /**
  * Resolves a collection file to WORKSPACE/lock.json and brings every blob that it names into WORKSPACE/blobs, checked by what
@@ -48,6 +52,16 @@ export async function collect(input: CollectInput): Promise<Collected> {
   const collection = await readCollection(input.collection, input.environment)
   const folder = resolve(input.workspace)
   await ensureFolder(folder)
+  const letGo = await holdWorkspace(folder, input.clock)
+  try {
+    await sweepLeftovers(folder)
+    return await collectInto(folder, collection, input)
+  } finally {
+    await letGo()
+  }
+}
+
+async function collectInto(folder: string, collection: Collection, input: CollectInput): Promise<Collected> {
   let fetchedBytes = 0
   const meter = startMeter(progress => {
     fetchedBytes = progress.bytes
@@ -57,14 +71,16 @@ export async function collect(input: CollectInput): Promise<Collected> {
     const workspace = await openWorkspace(folder, meter)
     const lockPath = join(folder, LOCK_FILE)
     const former = await formerLock(lockPath)
-    const before = new Map(former?.items.map(item => [itemKey(item), item]))
+    const before = new Map(former?.lock.items.map(item => [itemKey(item), item]))
     const collecting: Collecting = { workspace, meter, download: limiter(PARALLEL_DOWNLOADS), signal: input.signal, environment: input.environment, pinned: key => before.get(key) }
     const { items, newest } = await collectItems(collection, dirname(resolve(input.collection)), collecting)
-    const lock = lockOf(collection, oneOfEach(items), { former, newest, environment: input.environment, clock: input.clock })
+    const lock = lockOf(collection, oneOfEach(items), { former: former?.lock, newest, environment: input.environment, clock: input.clock })
     const text = `${canonicalJson(lock)}\n`
+    const lockDigest = digestOf(text)
+    if (former !== undefined && former.digest !== lockDigest) await keepFormerLock(folder, former.text, former.lock.created, former.digest)
     await writeDurably(lockPath, text, { mode: 0o640 })
     meter.stop()
-    return { lock, lockPath, lockDigest: digestOf(text), fetchedBytes, ...totals(lock) }
+    return { lock, lockPath, lockDigest, fetchedBytes, ...totals(lock), unneeded: await unneededBlobs(folder, input.prune === true) }
   } finally {
     meter.stop()
   }
@@ -138,9 +154,11 @@ function seconds(time: Date): string {
   return `${time.toISOString().slice(0, 19)}Z`
 }
 
-async function formerLock(path: string): Promise<CollectionLock | undefined> {
+/** The lock of the last run; undefined when there is none, or none that can be read. */
+async function formerLock(path: string): Promise<{ lock: CollectionLock; text: string; digest: Digest } | undefined> {
   try {
-    return checkShape(CollectionLock, JSON.parse(await readFile(path, 'utf8')), path)
+    const text = await readFile(path, 'utf8')
+    return { lock: checkShape(CollectionLock, JSON.parse(text), path), text, digest: digestOf(text) }
   } catch {
     return undefined
   }

@@ -2,7 +2,7 @@ import { spdxExpression } from '../format/licence.ts'
 import type { Item } from '../format/item.ts'
 
 /** Claims in one item: the classifiers of a wheel are the longest list there is, and nobody reads more. */
-const CLAIMS = 20
+const CLAIMS = 50
 
 type Licences = Pick<Item, 'licences' | 'licenceClaims'>
 
@@ -15,6 +15,13 @@ export function licencesFrom(texts: readonly unknown[]): Licences {
   const licences = words.filter(text => text.length <= 512 && spdxExpression(text) !== undefined)
   const claims = words.filter(text => !licences.includes(text)).map(text => text.slice(0, 512)).slice(0, CLAIMS)
   return { ...(licences.length === 0 ? {} : { licences }), ...(claims.length === 0 ? {} : { licenceClaims: claims }) }
+}
+
+/** Texts that all count together: one that is no SPDX makes all of them claims, because the rest alone would say too little. */
+export function allOrClaims(texts: readonly string[]): Licences {
+  const sorted = licencesFrom(texts)
+  if (sorted.licenceClaims === undefined) return sorted
+  return { licenceClaims: [...new Set(texts)].map(text => text.slice(0, 512)).slice(0, CLAIMS) }
 }
 
 /** package.json's `license`, and the forms that npm stopped taking: an object, a list of objects. */

@@ -23,3 +23,9 @@ export const PROGRESS_MS = 1000
 export const FILES_IN_FOLDER = 200_000
 /** One manifest of a container image, as registries limit it themselves. */
 export const MANIFEST_BYTES = 4 * 1024 * 1024
+/** A copyright file in a .deb: a browser's has more than a MiB. */
+export const COPYRIGHT_BYTES = 16 * 1024 * 1024
+/** .debs that are unpacked at once to read it. */
+export const PARALLEL_UNPACK = 2
+/** Former locks that a workspace keeps, and whose blobs pruning spares. */
+export const FORMER_LOCKS = 3

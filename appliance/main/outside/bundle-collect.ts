@@ -17,10 +17,11 @@ export function register(bundle: Command): void {
     )
     .argument('<collection>', 'the collection file')
     .requiredOption('--workspace <dir>', 'folder of the sender; it is made when it is not there')
+    .option('--prune', 'delete blobs that neither this lock, nor the three before it, nor the last bundle needs')
     .action(collectVerb)
 }
 
-async function collectVerb(collection: string, { workspace }: { workspace: string }, command: Command): Promise<void> {
+async function collectVerb(collection: string, { workspace, prune = false }: { workspace: string; prune?: boolean }, command: Command): Promise<void> {
   const output = outputOf(command)
   const began = performance.now()
   try {
@@ -28,6 +29,7 @@ async function collectVerb(collection: string, { workspace }: { workspace: strin
       collect({
         collection,
         workspace,
+        prune,
         environment: process.env,
         clock: wallClock,
         signal,
@@ -36,19 +38,20 @@ async function collectVerb(collection: string, { workspace }: { workspace: strin
     )
     output.done()
     const seconds = Math.round((performance.now() - began) / 100) / 10
-    for (const line of report(collected, workspace, seconds)) output.line(line)
-    const { lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes } = collected
-    output.record({ type: 'collected', name: lock.name, created: lock.created, lock: lockPath, digest: lockDigest, items: counts, bytes, blobs, fetchedBytes, seconds })
+    for (const line of report(collected, workspace, seconds, prune)) output.line(line)
+    const { lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes, unneeded } = collected
+    output.record({ type: 'collected', name: lock.name, created: lock.created, lock: lockPath, digest: lockDigest, items: counts, bytes, blobs, fetchedBytes, unneeded: { ...unneeded, pruned: prune }, seconds })
   } finally {
     output.done()
   }
 }
 
-function report({ lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes }: Collected, workspace: string, seconds: number): string[] {
+function report({ lock, lockPath, lockDigest, counts, bytes, blobs, fetchedBytes, unneeded }: Collected, workspace: string, seconds: number, pruned: boolean): string[] {
   const kinds = ITEM_KINDS.filter(kind => counts[kind] !== undefined).map(kind => `${kind} ${counts[kind]}`)
   return [
     `${lock.name}, ${lock.created.replace('T', ' ').replace('Z', ' UTC')}: ${kinds.join(' · ')}`,
     `content    ${byteText(bytes)} in ${blobs} blobs, ${fetchedBytes === 0 ? 'nothing' : byteText(fetchedBytes)} fetched now in ${seconds} s`,
+    ...(unneeded.blobs === 0 ? [] : [`${pruned ? 'pruned  ' : 'unneeded'}   ${unneeded.blobs} blobs, ${byteText(unneeded.bytes)}${pruned ? '' : ', that no lock needs any more: --prune deletes them'}`]),
     `lock       ${lockPath}`,
     `           ${lockDigest}`,
     `next       drydock bundle build ${workspace} --out DIR --site SITE --key FILE`,

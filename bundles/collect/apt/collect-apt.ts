@@ -8,6 +8,7 @@ import type { Collecting } from '../collecting.ts'
 import { allOrStop, limiter } from '../fetch/limiter.ts'
 import { APT_BATCH, PARALLEL_APT, PROGRESS_MS } from '../limits.ts'
 import { purl } from '../purl.ts'
+import { withLicences } from './copyright.ts'
 import { mismatch } from '../workspace.ts'
 import { closure, downloadDebs, preparePrivateApt, sourceFault, updateLists, type DebName, type PrivateApt, type TrustedSource } from './private-apt.ts'
 import { isFundamental, packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
@@ -45,7 +46,7 @@ export async function collectApt(wants: AptWants, collecting: Collecting): Promi
   const debs = [...chosen.values()]
   meter.planned(debs.length)
   await fetchMissing(apt, debs, collecting)
-  return { items: debs.map(itemOf), newest: releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime())).toSorted((a, b) => b.getTime() - a.getTime())[0] }
+  return { items: await withLicences(debs.map(itemOf), collecting), newest: releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime())).toSorted((a, b) => b.getTime() - a.getTime())[0] }
 }
 
 async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {
@@ -55,7 +56,7 @@ async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {
         throw new DrydockError('DD-COLLECT-010', `expected the keyring ${signedBy}, found none that can be read`, 'put the archive key there; a source without a key is never used', { cause: failure })
       })
     }
-    return wants.sources.flatMap(({ uri, suites, components, signedBy }) => suites.map(suite => ({ uri, suite, components, keyring: signedBy })))
+    return wants.sources.flatMap(({ uri, suites, components, signedBy }) => suites.map(suite => ({ uri, suite, components, keyring: signedBy, dated: true })))
   }
   const all = await machineSources()
   const usable = all.filter(source => wants.suites.includes(source.suite) && mayBeDebian(source) && (source.architectures?.includes(wants.arch) ?? true))
@@ -76,9 +77,11 @@ async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {
 async function checkedReleases(apt: PrivateApt, sources: readonly TrustedSource[], wants: AptWants, said: string, signal: AbortSignal): Promise<VerifiedRelease[]> {
   const releases: VerifiedRelease[] = []
   for (const source of sources) {
-    const release = await verifiedRelease(apt.lists, source, wants.arch, signal)
+    const about = aboutSource(said, source)
+    // apt keeps the lists of last time when it cannot have new ones; a collect that says nothing of it would ship yesterday as today.
+    const release = /Failed to fetch|(no longer|does not) ha(s|ve) a Release file|is expired|is not valid yet/.test(about) ? undefined : await verifiedRelease(apt.lists, source, wants.arch, signal)
     if (release !== undefined) releases.push(release)
-    else if (wants.sources !== 'machine' || !/NO_PUBKEY/.test(aboutSource(said, source))) throw sourceFault(source.suite, source.uri, said)
+    else if (wants.sources !== 'machine' || !/NO_PUBKEY/.test(about)) throw sourceFault(source.suite, source.uri, about === '' ? said : about)
   }
   const first = sources.find(source => !releases.some(release => release.suite === source.suite))
   if (first !== undefined) throw sourceFault(first.suite, first.uri, said)

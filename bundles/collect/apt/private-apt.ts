@@ -6,7 +6,8 @@ import { DrydockError } from '../../../appliance/core/error.ts'
 import { programEnvironment, runProgram } from '../../../appliance/core/run-program.ts'
 import { APT_LOCK_SECONDS } from '../limits.ts'
 
-export type TrustedSource = { uri: string; suite: string; components: string[]; keyring: string }
+/** `dated`: Valid-Until and Date count whatever this machine's apt.conf says, as they do for a source that the collection names. */
+export type TrustedSource = { uri: string; suite: string; components: string[]; keyring: string; dated?: boolean }
 
 /** Where apt keeps what it fetched for one architecture: a state of nothing installed, its own lists, its own sources. */
 export type PrivateApt = { folder: string; lists: string; config: string }
@@ -26,8 +27,8 @@ export async function preparePrivateApt(folder: string, arch: string, sources: r
   return { folder, lists, config }
 }
 
-function sourceStanza({ uri, suite, components, keyring }: TrustedSource, arch: string): string {
-  return `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: ${components.join(' ')}\nArchitectures: ${arch}\nTargets: Packages\nSigned-By: ${keyring}\n`
+function sourceStanza({ uri, suite, components, keyring, dated }: TrustedSource, arch: string): string {
+  return `Types: deb\nURIs: ${uri}\nSuites: ${suite}\nComponents: ${components.join(' ')}\nArchitectures: ${arch}\nTargets: Packages\nSigned-By: ${keyring}\n${dated === true ? 'Check-Valid-Until: yes\nCheck-Date: yes\n' : ''}`
 }
 
 function configuration(folder: string, sourceFile: string, arch: string): string {
@@ -84,6 +85,13 @@ export function sourceFault(suite: string, uri: string, said: string): DrydockEr
   const about = said.split('\n').filter(line => line.includes(uri.replace(/\/$/, '')) || line.includes(suite)).join('\n')
   if (UNREACHABLE.test(about)) {
     return new DrydockError('DD-COLLECT-005', `expected apt source ${uri} ${suite} to answer, found it out of reach`, 'check the network and /etc/apt, then run the command again: what was fetched is kept')
+  }
+  const expired = /is expired \(invalid since ([^)]+)\)/.exec(about)?.[1]
+  if (expired !== undefined) {
+    return new DrydockError('DD-COLLECT-003', `expected InRelease of ${uri} ${suite} to be valid still, found that it expired ${expired} ago`, 'the mirror has stopped following Debian, or somebody replays an old state: use another mirror, and look at the clock of this machine')
+  }
+  if (/is not valid yet/.test(about)) {
+    return new DrydockError('DD-COLLECT-003', `expected InRelease of ${uri} ${suite} to be valid already, found its date in the future`, 'set the clock of this machine right, then run the command again')
   }
   if (/Hash Sum mismatch|unexpected size/.test(about)) {
     return new DrydockError('DD-COLLECT-003', `expected the indexes of ${uri} ${suite} as its InRelease signs them, found other bytes`, 'nothing of it was used; run again after the mirror has caught up, and look for a cache on the way that changes bytes')
