@@ -20,7 +20,8 @@ relay.yaml:
   sign: { keys: [relay.key] }        # or gpg: [USER]; fewer than the threshold: the bundle waits in the outbox
   every: 6h                          # or at: ['02:30', '14:00'] (UTC)
   proxy: http://proxy.example:3128   # everything is fetched through it
-  since: { receipts: receipts, applianceKey: appliance.asc }   # only what the site does not hold
+  since: { receipts: receipts, applianceKey: appliance.asc }   # only what the site does not hold by its receipts;
+                                     # or since: dropped, for sites from which nothing comes back
   volume: fat32
 The relay's key must be a release key of trust.json: whoever holds this machine can then release what it collects. Where that is too
 much for one machine, let the site want two release signatures: the relay gives one, a person the other with drydock bundle sign.`
@@ -38,6 +39,7 @@ export function register(bundle: Command): void {
     .argument('<file>', 'the relay file (YAML)')
     .option('--once', 'one round now, then end: for cron, a systemd timer, or a try')
     .option('--force', 'with --once: make a bundle although nothing changed')
+    .option('--whole', 'with --force: everything, not only what is new; for a site that did not import a bundle that a delta stands on')
     .option('--status', 'show how the last round went and when the next one is, and end')
     .addHelpText('after', EXAMPLE)
     .action(relayVerb)
@@ -46,17 +48,18 @@ export function register(bundle: Command): void {
 /** Exit code of something that waits for a person. */
 const WAITING = 4
 
-async function relayVerb(file: string, options: { once?: boolean; force?: boolean; status?: boolean }, command: Command): Promise<void> {
+async function relayVerb(file: string, options: { once?: boolean; force?: boolean; whole?: boolean; status?: boolean }, command: Command): Promise<void> {
   const output = outputOf(command)
   const relay = await readRelay(file)
   if (options.status === true) return await status(relay.workspace, output)
   if (options.force === true && options.once !== true) throw new DrydockError('DD-CLI-001', 'expected --once beside --force, found --force alone', 'a relay that makes a bundle in every round fills the watch folder with what is there already')
+  if (options.whole === true && options.force !== true) throw new DrydockError('DD-CLI-001', 'expected --force beside --whole, found --whole alone', 'name both, with --once')
   if (relay.schedule === undefined && options.once !== true) throw new DrydockError('DD-RELAY-001', `expected every or at in ${file}, found neither`, 'add every: 6h, or run it with --once')
   // This process is the relay and nothing else, so its own environment is the one place that all of them look into, apt included.
   Object.assign(process.env, proxyVariables(relay))
   const lock = await lockRelay(relay.workspace)
   const say = (text: string): void => told(output, { type: 'relay', text })
-  const deps = (signal: AbortSignal): RoundDeps => ({ relay, environment: process.env, clock: wallClock, signal, force: options.force === true, say, progress: progressOn(output) })
+  const deps = (signal: AbortSignal): RoundDeps => ({ relay, environment: process.env, clock: wallClock, signal, force: options.force === true, whole: options.whole === true, say, progress: progressOn(output) })
   try {
     if (options.once === true) {
       // A failure is thrown, and printed like any other.

@@ -10,7 +10,7 @@ import type { Relay } from './relay-file.ts'
  * The receipt of the highest generation that the site's appliance signed; undefined when there is none, and then everything is sent.
  * One that does not hold is named and left out: a damaged copy must not stop the relay, and costs only bytes.
  */
-export async function newestReceipt({ receipts, applianceKey }: NonNullable<Relay['since']>, sender: Pick<Workspace, 'site'>, { clock, say }: { clock: Clock; say: (text: string) => void }): Promise<Awaited<ReturnType<typeof readReceipt>> | undefined> {
+export async function newestReceipt({ receipts, applianceKey }: Exclude<Relay['since'], string | undefined>, sender: Pick<Workspace, 'site'>, { clock, say }: { clock: Clock; say: (text: string) => void }): Promise<Awaited<ReturnType<typeof readReceipt>> | undefined> {
   const key = await readPublicKey(applianceKey)
   let newest: Awaited<ReturnType<typeof readReceipt>> | undefined
   for (const file of await filesIn(receipts, '.json')) {

@@ -31,8 +31,11 @@ export const RelayFile = Type.Object(
     every: Type.Optional(Type.String({ pattern: '^[1-9][0-9]{0,5}[smhd]$', description: 'a number with s, m, h or d behind it, like 6h' })),
     /** `02:30`: times of the day, UTC. */
     at: Type.Optional(Type.Array(Type.String({ pattern: '^([01][0-9]|2[0-3]):[0-5][0-9]$', description: 'a time like 02:30 (UTC)' }), { minItems: 1, maxItems: 48 })),
-    /** Only what the site does not hold yet, by the newest of its receipts in this folder. Without it: whole bundles. */
-    since: Type.Optional(Type.Object({ receipts: Path, applianceKey: Path }, strict)),
+    /**
+     * Only what the site does not hold yet: by the newest of its receipts in a folder, or, where nothing comes back, by what this relay
+     * dropped last (the site must import every bundle then; one that it lacks is named there). Without it: whole bundles.
+     */
+    since: Type.Optional(Type.Union([Type.Literal('dropped'), Type.Object({ receipts: Path, applianceKey: Path }, strict)])),
     /** As `bundle build --volume`. */
     volume: Type.Optional(Type.String({ minLength: 1, maxLength: 32 })),
     /** Everything is fetched through it: `http://proxy.site.example:3128`. Without it: as this machine is set up. */
@@ -69,7 +72,7 @@ export async function readRelay(path: string): Promise<Relay> {
     collection: at(file.collection), workspace, watchFolder: at(file.watchFolder), trust: at(file.trust),
     outbox: outbox === undefined ? resolve(workspace, 'outbox') : at(outbox),
     sign: { key: (sign?.keys ?? []).map(at), gpg: sign?.gpg ?? [], ...(sign?.passphraseFile === undefined ? {} : { passphraseFile: at(sign.passphraseFile) }) },
-    ...(file.since === undefined ? {} : { since: { receipts: at(file.since.receipts), applianceKey: at(file.since.applianceKey) } }),
+    ...(file.since === undefined || file.since === 'dropped' ? {} : { since: { receipts: at(file.since.receipts), applianceKey: at(file.since.applianceKey) } }),
     schedule: every !== undefined ? { everyMs: milliseconds(every) } : times === undefined ? undefined : { at: times.toSorted() },
   }
 }

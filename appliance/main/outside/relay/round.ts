@@ -1,7 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { canonicalJson } from '../../../../bundles/format/canonical-json.ts'
-import { buildBundle, checkPayload, keepSequence, openSet, openWorkspace, volumeBytes, type Built, type OpenWorkspace } from '../../../../bundles/build/index.ts'
+import { buildBundle, checkPayload, chunkMapsOf, keepRecord, keepSequence, openSet, openWorkspace, readRecord, volumeBytes, type BuildInput, type Built, type OpenWorkspace } from '../../../../bundles/build/index.ts'
 import { collect } from '../../../../bundles/collect/collect.ts'
 import type { CollectProgress } from '../../../../bundles/collect/progress.ts'
 import type { Manifest } from '../../../../bundles/format/manifest.ts'
@@ -28,6 +28,8 @@ export type RoundDeps = {
   signal: AbortSignal
   /** Make a bundle although nothing changed. */
   force: boolean
+  /** Everything, whatever the site holds. */
+  whole: boolean
   progress: (progress: CollectProgress) => void
   /** A remark for the log. */
   say: (text: string) => void
@@ -73,11 +75,11 @@ async function makeAndPlace(deps: RoundDeps, workspace: OpenWorkspace, signers: 
   const hidden = hiddenFolder(target, relay.workspace)
   if (lacks > 0) await ensureFolder(target)
   const sequence = workspace.sender.sequence + 1
-  const since = relay.since === undefined ? undefined : await newestReceipt(relay.since, workspace.sender, deps)
+  const since = await sinceOf(deps, workspace)
   let built: Built
   try {
     built = await buildBundle({
-      lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: hidden, signal: deps.signal,
+      lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: hidden, signal: deps.signal, maps: chunkMapsOf(workspace.folder),
       ...(since === undefined ? {} : { since }), ...(relay.volume === undefined ? {} : { volumeBytes: volumeBytes(relay.volume) }),
     })
     if (lacks <= 0) await judge(deps, built.volumes.map(({ file }) => file), trust)
@@ -88,6 +90,7 @@ async function makeAndPlace(deps: RoundDeps, workspace: OpenWorkspace, signers: 
   await ensureFolder(join(relay.workspace, 'sent'))
   await sbomBeside(built.file, join(relay.workspace, 'sent'))
   const sent = { sequence, content, files: built.volumes.map(({ file }) => basename(file)) }
+  await keepRecord(workspace, built.manifest)
   // From here on the bundle is whole: its number is taken, and a relay that is killed goes on with it.
   const state = await readState(relay.workspace)
   if (lacks > 0) {
@@ -101,6 +104,14 @@ async function makeAndPlace(deps: RoundDeps, workspace: OpenWorkspace, signers: 
   await keepSequence(workspace, sequence)
   await finishMove(deps)
   return { outcome: 'dropped', text: droppedText(built.manifest, sent.files), code: null, files: sent.files.map(file => join(relay.watchFolder, file)) }
+}
+
+/** What a delta stands on; undefined where the site gets everything. */
+async function sinceOf({ relay, whole, ...deps }: RoundDeps, workspace: OpenWorkspace): Promise<BuildInput['since']> {
+  if (whole || relay.since === undefined) return undefined
+  if (relay.since !== 'dropped') return await newestReceipt(relay.since, workspace.sender, deps)
+  const { dropped } = await readState(relay.workspace)
+  return dropped === null ? undefined : await readRecord(workspace.folder, workspace.sender, dropped.sequence)
 }
 
 /** As the appliance will judge it, marks and recalls aside; and every byte against the signed index. */

@@ -7,6 +7,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import { stringify } from 'yaml'
+import { digestOf } from '../../../../appliance/core/digest.ts'
+import { canonicalJson } from '../../../../bundles/format/canonical-json.ts'
 import { openBundle, signBundle } from '../../../../bundles/build/index.ts'
 import { startArchive } from '../../../bundles/collect/support/archive.ts'
 import { startLoopback } from '../../../bundles/collect/support/loopback.ts'
@@ -38,7 +40,10 @@ function publish(version: string): void {
   registry.files.set(`/thing/-/thing-${version}.tgz`, TARBALL)
 }
 
-type Place = { folder: string; watch: string; workspace: string; relay(more?: object): string; run(...words: string[]): Promise<Run>; /** A round in this process. */ round(): Promise<Outcome & { said: string[] }>; dropped(): string[]; content(text: string): void }
+/** So many bytes that no two pieces of them are the same. */
+const bigFile = (mebibytes: number) => createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(mebibytes * 1024 * 1024))
+
+type Place = { folder: string; watch: string; workspace: string; relay(more?: object): string; run(...words: string[]): Promise<Run>; /** A round in this process. */ round(more?: { force?: boolean; whole?: boolean }): Promise<Outcome & { said: string[] }>; dropped(): string[]; content(text: string): void }
 
 /** A relay with files only; `more` adds other kinds. */
 function place(name: string, options: { people?: readonly Person[]; threshold?: number; collection?: object } = {}): Place {
@@ -56,9 +61,9 @@ function place(name: string, options: { people?: readonly Person[]; threshold?: 
       return join(folder, 'relay.yaml')
     },
     run: async (...words) => await runDrydock(['bundle', 'relay', join(folder, 'relay.yaml'), ...words], { env: { HOME: folder, npm_config_cache: join(root, 'npm-cache') } }),
-    async round() {
+    async round(more = {}) {
       const said: string[] = []
-      const outcome = await relayRound({ relay: await readRelay(join(folder, 'relay.yaml')), environment: process.env, clock: { now: () => new Date() }, signal: new AbortController().signal, force: false, progress: () => undefined, say: text => said.push(text) })
+      const outcome = await relayRound({ relay: await readRelay(join(folder, 'relay.yaml')), environment: process.env, clock: { now: () => new Date() }, signal: new AbortController().signal, force: false, whole: false, ...more, progress: () => undefined, say: text => said.push(text) })
       return { ...outcome, said }
     },
     dropped: () => readdirSync(watch).toSorted(),
@@ -135,6 +140,51 @@ await t.test('what needs a second signature waits in the outbox, and is dropped 
   t.same(site.dropped(), ['tools-0001.v1-of-1.drydock', 'tools-0003.v1-of-1.drydock'])
 })
 
+await t.test('where nothing comes back, each bundle stands on the one that was dropped before', async t => {
+  const site = place('one-way')
+  const manifestOf = async (sequence: number) => {
+    const opened = await openBundle(join(site.watch, `tools-000${sequence}.v1-of-1.drydock`))
+    await opened.close()
+    return opened
+  }
+  writeFileSync(join(site.folder, 'files', 'stays.bin'), bigFile(1))
+  site.content('one')
+  site.relay({ since: 'dropped' })
+  t.match(await site.round(), { outcome: 'dropped' })
+  site.content('two')
+  t.match(await site.round(), { outcome: 'dropped', text: /a delta/ })
+  const [first, second] = [await manifestOf(1), await manifestOf(2)]
+  t.match(second.manifest, { base: first.manifestDigest, baseSequence: 1, totals: { bytes: 3 } })
+  t.match(await site.round({ force: true, whole: true }), { outcome: 'dropped' })
+  t.same([(await manifestOf(3)).manifest.base, (await manifestOf(3)).manifest.totals.bytes], [undefined, 1024 * 1024 + 3])
+})
+
+await t.test('a receipt that the appliance signed makes the next bundle small, one that it did not is named and left out', async t => {
+  const site = place('receipts')
+  const [receipts, key] = [join(site.folder, 'receipts'), join(site.folder, 'appliance.asc')]
+  mkdirSync(receipts)
+  writeFileSync(key, ana.public)
+  writeFileSync(join(site.folder, 'files', 'stays.bin'), bigFile(1))
+  site.content('one')
+  site.relay({ since: { receipts: 'receipts', applianceKey: 'appliance.asc' } })
+  t.match(await site.round(), { outcome: 'dropped' })
+  const inventory = [digestOf('one'), digestOf(bigFile(1))].toSorted()
+  for (const [name, person, generation] of [['good', ana, 2], ['forged', relayKey, 9]] as const) {
+    const receipt = canonicalJson({
+      format: 'drydock-receipt/1', applianceId: 'x', site: 'site-a', stream: 'tools', epoch: 0, sequence: 1, manifest: digestOf('m'), generation, at: '2026-01-01T00:00:00.000Z', signers: [], submittedBy: 'o', approvedBy: [],
+      inventoryDigest: digestOf(canonicalJson(inventory)), inventory, counts: {}, refused: [], missing: [],
+    })
+    writeFileSync(join(receipts, `${name}.json`), receipt)
+    writeFileSync(join(receipts, `${name}.json.asc`), await person.signer.sign(Buffer.from(receipt)))
+  }
+  site.content('two')
+  const round = await site.round()
+  t.match(round, { outcome: 'dropped', said: [/left out .*forged\.json: .*DD-TRUST/] })
+  const opened = await openBundle(round.files[0]!)
+  await opened.close()
+  t.match(opened.manifest, { base: digestOf(readFileSync(join(receipts, 'good.json'))), totals: { bytes: 3 } })
+})
+
 await t.test('a key that the site does not trust, and a watch folder that is not there, are told before anything is fetched', async t => {
   const site = place('untrusted', { people: [ana] })
   site.content('one')
@@ -172,9 +222,6 @@ await t.test('it goes on by its schedule, one at a time, until it is told to sto
   t.same((await ended)[0], 0)
   t.same(site.dropped(), ['tools-0001.v1-of-1.drydock', 'tools-0002.v1-of-1.drydock'])
 })
-
-/** So many bytes that no two pieces of them are the same. */
-const bigFile = (mebibytes: number) => createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(mebibytes * 1024 * 1024))
 
 await t.test('killed in the middle, it leaves nothing half in the watch folder, and the next round goes on with the same sequence', async t => {
   const site = place('killed')
