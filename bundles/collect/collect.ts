@@ -16,7 +16,7 @@ import { readCollection, type Collection } from './collection.ts'
 import { allOrStop, limiter } from './fetch/limiter.ts'
 import { collectFiles } from './files/collect-files.ts'
 import { holdWorkspace } from './hold.ts'
-import { PARALLEL_DOWNLOADS } from './limits.ts'
+import { PARALLEL_DOWNLOADS, PARALLEL_FILES } from './limits.ts'
 import { collectNpm } from './npm/collect-npm.ts'
 import { collectImages } from './oci/collect-oci.ts'
 import { startMeter, type CollectProgress } from './progress.ts'
@@ -89,9 +89,9 @@ async function collectInto(folder: string, collection: Collection, input: Collec
 async function collectItems(collection: Collection, folder: string, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
   const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), architecturesOf(collection)[0])
   const wants = wantsOf(collection, packs, folder)
-  const files: Item[] = []
   const images = (collection.images ?? []).map(image => ({ to: 'images', ...image }))
-  for (const entry of [...(collection.files ?? []), ...images]) files.push(...(await collectFiles(entry, collecting)))
+  const atOnce = limiter(PARALLEL_FILES)
+  const files = (await allOrStop(collecting.signal, signal => [...(collection.files ?? []), ...images].map(entry => atOnce(async () => await collectFiles(entry, { ...collecting, signal }))))).flat()
   if (collection.clamav !== undefined) files.push(await collectClamav(collection.clamav, collecting))
   checkRoleFiles(packs, new Set(files.map(item => item.name)))
   collecting.meter.phase('fetch')

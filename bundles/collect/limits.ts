@@ -1,6 +1,8 @@
 /** Limits of collecting. Each message that refuses shows measured and allowed. */
 /** Downloads that run at once, over all registries. */
 export const PARALLEL_DOWNLOADS = 8
+/** Entries of `files` and `images` that are read at once. */
+export const PARALLEL_FILES = 4
 /** `apt-get download` processes at once, and packages in one of them. */
 export const PARALLEL_APT = 4
 export const APT_BATCH = 24

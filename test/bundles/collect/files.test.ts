@@ -2,6 +2,7 @@ import { chmod, readFile, symlink, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
+import { startLoopback } from './support/loopback.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
 
 const TREE = { board: { 'a.txt': 'alpha', sub: { 'run.sh': '#!/bin/sh\n' } } }
@@ -53,4 +54,29 @@ await t.test('one name and version with two contents is refused', async t => {
   const fault = await collectFault(folder, { files: [{ path: 'one', version: '1' }, { path: 'two', version: '1' }] })
   t.equal(fault.code, 'DD-COLLECT-012')
   t.match(fault.message, /file:a@1/)
+})
+
+await t.test('a file by its address and a disk image come by the hash that the collection gives; the address does not travel', async t => {
+  const server = await startLoopback()
+  t.teardown(() => server.close())
+  server.files.set('/download/board.iso', 'an installer')
+  const folder = t.testdir({ 'disk.qcow2': 'a disk' })
+  const hex = (content: string) => digestOf(content).slice('sha256:'.length)
+  const wish = {
+    files: [{ url: `${server.url}/download/board.iso?version=1`, sha256: hex('an installer'), to: 'isos', name: 'board-1.iso', version: '1' }],
+    images: [{ path: 'disk.qcow2', sha256: hex('a disk') }],
+  }
+  const { lock } = await runCollect(folder, wish)
+  t.match(lock.items, [
+    { kind: 'file', name: 'images/disk.qcow2', blobs: [{ digest: digestOf('a disk') }] },
+    { kind: 'file', name: 'isos/board-1.iso', version: '1', metadata: { path: 'isos/board-1.iso' }, blobs: [{ digest: digestOf('an installer') }] },
+  ])
+  t.notMatch(JSON.stringify(lock), server.url)
+  server.requests.length = 0
+  await runCollect(folder, wish)
+  t.same(server.requests, [], 'what is here by its hash is not asked for again')
+  t.match(await collectFault(folder, { files: [{ url: `${server.url}/download/board.iso`, sha256: hex('else') }] }), { code: 'DD-COLLECT-004', message: /by the collection file.*in the bytes that came/ })
+  t.match(await collectFault(folder, { images: [{ path: 'disk.qcow2', sha256: hex('else') }] }), { code: 'DD-COLLECT-004', message: /disk\.qcow2.*by the collection file.*in the file/ })
+  t.match(await collectFault(folder, { files: [{ url: `${server.url}/gone`, sha256: hex('else') }] }), { code: 'DD-COLLECT-006' })
+  t.match(await collectFault(folder, { images: [{ path: 'disk.qcow2' }] }), { code: 'DD-CORE-009' })
 })

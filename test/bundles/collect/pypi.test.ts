@@ -19,13 +19,13 @@ with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as wheel:
 `
 
 /** An index of our own with one wheel, and the environment in which pip uses it. */
-async function index(folder: string, listed?: string): Promise<{ server: Loopback; wheel: Buffer; environment: NodeJS.ProcessEnv }> {
+async function index(folder: string, listed?: string, more = ''): Promise<{ server: Loopback; wheel: Buffer; environment: NodeJS.ProcessEnv }> {
   const server = await startLoopback()
   const path = join(folder, 'thing-1.0-py3-none-any.whl')
   await runProgram('/usr/bin/python3', { args: ['-c', MAKE_WHEEL, 'thing', path] })
   const wheel = await readFile(path)
   const hash = listed ?? `#sha256=${createHash('sha256').update(wheel).digest('hex')}`
-  server.files.set('/simple/thing/', `<!DOCTYPE html><html><body><a href="/files/thing-1.0-py3-none-any.whl${hash}" data-requires-python="&gt;=3.8">thing-1.0-py3-none-any.whl</a></body></html>`)
+  server.files.set('/simple/thing/', `<!DOCTYPE html><html><body><a href="/files/thing-1.0-py3-none-any.whl${hash}" data-requires-python="&gt;=3.8"${more}>thing-1.0-py3-none-any.whl</a></body></html>`)
   server.files.set('/files/thing-1.0-py3-none-any.whl', wheel)
   return { server, wheel, environment: { PIP_INDEX_URL: `${server.url}/simple/`, PIP_NO_CACHE_DIR: '1', PIP_RETRIES: '0', NO_PROXY: '127.0.0.1' } }
 }
@@ -117,4 +117,33 @@ await t.test('what is no wheel is refused with its name', async t => {
 await t.test('two versions of one package come from the index of this machine', async t => {
   const { lock } = await runCollect(t.testdir(), { pypi: { requirements: ['six==1.16.0', 'six==1.17.0'] } })
   t.strictSame(lock.items.map(item => `${item.name} ${item.version}`), ['six 1.16.0', 'six 1.17.0'])
+})
+
+await t.test('a yanked release that is pinned is refused with its authors\' reason, and comes marked when it is allowed', async t => {
+  const folder = t.testdir()
+  const { server, environment } = await index(folder, undefined, ' data-yanked="broken: loses files"')
+  t.teardown(() => server.close())
+  const fault = await collectFault(folder, { pypi: { requirements: ['thing==1.0'] } }, { environment })
+  t.match(fault, { code: 'DD-COLLECT-018', message: /thing 1\.0 .*yanked by its authors: broken: loses files/, hint: /allowYanked/ })
+  const { lock } = await runCollect(folder, { pypi: { requirements: ['thing==1.0'], allowYanked: true } }, { environment })
+  t.match(lock.items[0]?.metadata, { files: [{ yanked: 'broken: loses files' }] })
+})
+
+await t.test('a file that the index replaced since the last collect is refused, though nothing in the collection has its hash', async t => {
+  const folder = t.testdir()
+  const { server, environment } = await index(folder)
+  const wish = { pypi: { requirements: ['thing==1.0'] } }
+  await runCollect(folder, wish, { environment })
+  const wheel = await readFile(join(folder, 'thing-1.0-py3-none-any.whl'))
+  await server.close()
+  const other = await index(folder)
+  t.teardown(() => other.server.close())
+  // The same content packed at another time: other bytes.
+  const changed = Buffer.concat([wheel, Buffer.alloc(0)])
+  changed[10]! ^= 1
+  const hash = createHash('sha256').update(changed).digest('hex')
+  other.server.files.set('/files/thing-1.0-py3-none-any.whl', changed)
+  other.server.files.set('/simple/thing/', `<!DOCTYPE html><html><body><a href="/files/thing-1.0-py3-none-any.whl#sha256=${hash}">thing-1.0-py3-none-any.whl</a></body></html>`)
+  const fault = await collectFault(folder, wish, { environment: other.environment })
+  t.match(fault, { code: 'DD-COLLECT-004', message: /thing-1\.0.*former lock\.json.*found [0-9a-f]{64} in the index/ })
 })
