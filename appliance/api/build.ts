@@ -21,6 +21,7 @@ import { operationRoutes } from './routes/operations.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { poolRoutes } from './routes/pools.ts'
 import { sessionRoutes } from './routes/session.ts'
+import { standingRoutes } from './routes/standing.ts'
 import type { Services } from './services.ts'
 
 /** Bytes of a JSON body; a pool document is a few KiB. */
@@ -36,7 +37,7 @@ export type BuildOptions = {
 export function routeTable(services: Services): Route[] {
   return [
     ...sessionRoutes(services), ...importRoutes(services), ...mediaRoutes(services), ...operationRoutes(services), ...poolRoutes(services), ...nodeRoutes(services),
-    ...contentRoutes(services), ...connectionRoutes(services), ...peopleRoutes(services), ...historyRoutes(services),
+    ...contentRoutes(services), ...connectionRoutes(services), ...peopleRoutes(services), ...historyRoutes(services), ...standingRoutes(services),
   ]
 }
 

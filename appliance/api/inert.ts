@@ -13,6 +13,10 @@ export function inertServices(version: string): Services {
     trust: () => {
       throw nothing()
     },
+    trustView: () => Promise.reject(nothing()), signedImports: () => [], recalls: () => Promise.reject(nothing()), decisions: absent(),
+    clockView: () => {
+      throw nothing()
+    },
     readiness: () => ({ ready: false, waits: ['everything'] }),
   }
 }

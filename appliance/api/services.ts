@@ -13,6 +13,7 @@ import type { ImageManifest } from '../model/image.ts'
 import type { MediumView } from '../model/medium.ts'
 import type { NodeRegistry } from '../model/node.ts'
 import type { Operation } from '../model/operation.ts'
+import type { ClockView, Decisions, RecallView, SignedImport, TrustView } from '../model/standing.ts'
 import type { Imports, Pools } from '../model/use-cases.ts'
 import type { CiView, HypervisorView, NewCi } from './answers.ts'
 
@@ -46,6 +47,13 @@ export type Services = {
   trust(): Trust
   /** Who looks at imports, and how old their definitions are. */
   scanners(): Promise<ScannerView[]>
+  trustView(): Promise<TrustView>
+  /** Imports with a signature by this key. */
+  signedImports(fingerprint: string): SignedImport[]
+  /** Newest first, lifted ones too. */
+  recalls(): Promise<RecallView[]>
+  clockView(): ClockView
+  decisions: Decisions
   /** What /readyz says; `waits` names what is not up yet. */
   readiness(): { ready: boolean; waits: string[] }
   /** prom-client's; the API adds its own metrics to it. */

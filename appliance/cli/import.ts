@@ -129,25 +129,31 @@ async function goOn(appliance: Appliance, record: ImportRecord, output: Output, 
     if (operation.waitingOn === 'quarantine') for (const line of preflightLines(now)) output.line(line)
     return sayWhatItWaitsFor(now, operation.waitingOn, output)
   }
-  output.line(`imported: sequence ${now.sequence} is served as generation ${now.generation}`, 'good')
-  output.line(`receipt    ${short(now.receipt)}   for the sender: drydock receipt export ${now.sequence}`)
+  output.line(doneText(now), 'good')
+  output.line(`receipt    ${short(now.receipt)}   for the sender: drydock receipt export ${now.preflight?.control === undefined ? now.sequence : `${now.preflight.control}-${now.sequence}`}`)
   output.record({ type: 'imported', import: now })
 }
 
 /** The last line of an import that is not done, and exit code 4. @throws DD-IMPORT-009 from quarantine: policy has refused it. */
 function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, output: Output): void {
-  const name = record.sequence ?? record.id
+  const name = record.preflight?.control === undefined ? (record.sequence ?? record.id) : `${record.preflight.control}-${record.sequence}`
   const blockers = record.preflight?.findings.filter(finding => finding.severity === 'blocker') ?? []
   if (waitingOn === 'quarantine') {
     throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `have the sender correct the bundle; then: drydock import reject ${name} --reason …`)
   }
   const waits =
     waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
-    : waitingOn === 'approval' ? `waits for an approver other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
+    : waitingOn === 'approval' ? `waits for ${record.approvalsNeeded > 1 ? `${record.approvalsNeeded} approvers` : 'an approver'} other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
     : `parked, waits for what is missing (${record.missing.length}): bring ${record.missing.some(text => text.startsWith('volume ')) ? 'these volumes' : 'the bundle that it stands on'}`
   output.line(waits, 'strong')
   output.record({ type: 'waiting', code: 'DD-CLI-013', on: waitingOn, import: record })
   process.exitCode = WAITING
+}
+
+function doneText({ sequence, generation, preflight }: ImportRecord): string {
+  if (preflight?.control === 'trust') return `in force: trust version ${preflight.trust?.to}`
+  if (preflight?.control === 'recall') return `in force: ${preflight.recall?.recalls.map(({ action, id }) => `${action} ${id}`).join(', ')}; what it hits here: drydock recall list`
+  return `imported: sequence ${sequence} is served as generation ${generation}`
 }
 
 async function recordOf({ client }: Appliance, operation: string): Promise<ImportRecord> {

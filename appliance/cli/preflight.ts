@@ -1,4 +1,5 @@
 import type { Schema } from '../../ui/client/client.ts'
+import { controlLines } from './control-lines.ts'
 import { countsText } from './counts.ts'
 import { byteText, durationText } from './output.ts'
 import { scanLines } from './scan-lines.ts'
@@ -12,9 +13,17 @@ export function preflightLines(record: ImportRecord): string[] {
   const { preflight } = record
   if (preflight === null) return [`${record.source}: ${record.state}, no preflight yet`]
   const signers = preflight.signers.map(signer => `${signer.name} (${preflight.role}) ${shortFingerprint(signer.fingerprint)}`).join(', ')
-  return [
+  const head = [
     `${preflight.stream}, sequence ${preflight.sequence} (${preflight.lastSequence === 0 ? 'the first here' : `last here: ${preflight.lastSequence}`}), made ${preflight.created.slice(0, 10)}, ${byteText(preflight.size)} in ${preflight.volumes} ${preflight.volumes === 1 ? 'volume' : 'volumes'}`,
     row('signed by', signers, `${preflight.signers.length} of ${preflight.threshold} needed`),
+  ]
+  // A new trust or a recall brings nothing: there is only what it changes.
+  if (preflight.control !== undefined) {
+    const lines = controlLines(preflight)
+    return [...head, ...lines.map(([title, text], k) => row(lines[k - 1]?.[0] === title ? '' : title, text)), ...(preflight.findings.length === 0 ? [] : rows('findings', findingsText(preflight.findings), ''))]
+  }
+  return [
+    ...head,
     row('adds', countsText(preflight.adds.map(({ kind, count }) => [kind, count] as const)), `${byteText(preflight.newBytes)} new, ${byteText(preflight.presentBytes)} already here`),
     ...rows('changes', preflight.changes.map(({ kind, name, from, to }) => `${name} ${from} → ${to} (${kind})`), 'nothing'),
     row('removes', 'nothing (removal is by garbage collection)'),

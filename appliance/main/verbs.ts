@@ -19,13 +19,14 @@ const PEOPLE = 'People and proof:'
 /** Every noun of the command line (design/console.md), in the order in which help shows them. */
 export const NOUNS = {
   key: { summary: 'signing keys: new, list, export', group: CONNECTED, files: ['./outside/key.ts'] },
-  trust: { summary: 'the trust document: new, show', group: CONNECTED, files: ['./outside/trust.ts'] },
+  trust: { summary: 'whose signatures are believed: new, update, bundle, show, accept', group: CONNECTED, files: ['./trust.ts', './outside/trust.ts', './outside/trust-update.ts'] },
   bundle: { summary: 'bundles: collect, build, sign, inspect, diff, sbom, verify, repair, relay', group: CONNECTED, files: ['./outside/bundle.ts', './outside/bundle-collect.ts', './outside/bundle-verify.ts', './outside/bundle-inspect.ts', './outside/bundle-diff.ts', './outside/bundle-sbom.ts', './outside/bundle-relay.ts'] },
   init: { summary: 'make a new appliance in an empty data folder', group: MACHINE, files: ['./inside.ts'] },
   up: { summary: 'run the appliance', group: MACHINE, files: ['./inside.ts'] },
   doctor: { summary: 'check the machine and the configuration, and say what to do', group: MACHINE, files: ['./inside.ts'] },
   import: { summary: 'bring a bundle in: run, proceed, approve, reject, resume, list, show', group: CONTENT, files: ['../cli/import.ts'] },
   scanner: { summary: 'who looks at what comes in: list', group: CONTENT, files: ['../cli/scanner.ts'] },
+  recall: { summary: 'what was withdrawn: new, bundle, list, show', group: CONTENT, files: ['../cli/recall.ts', './outside/recall.ts'] },
   media: { summary: 'sticks and discs at the appliance: list', group: CONTENT, files: ['../cli/media.ts'] },
   receipt: { summary: 'signed receipts of imports: list, export', group: CONTENT, files: ['../cli/receipt.ts'] },
   generation: { summary: 'generations of the mirrors: list', group: CONTENT, files: ['../cli/mirror.ts'] },
@@ -41,5 +42,7 @@ export const NOUNS = {
   logout: { summary: 'end the session and forget the token', group: PEOPLE, files: ['../cli/login.ts'] },
   user: { summary: 'people: add, list, remove, password', group: PEOPLE, files: ['../cli/user.ts'] },
   token: { summary: 'tokens for programs: new, list, revoke', group: PEOPLE, files: ['../cli/token.ts'] },
+  clock: { summary: 'trusted time: show, reset', group: PEOPLE, files: ['../cli/clock.ts'] },
+  decision: { summary: 'what two admins must agree to: list, confirm, withdraw', group: PEOPLE, files: ['../cli/decision.ts'] },
   audit: { summary: 'who did what: list, verify, export', group: PEOPLE, files: ['../cli/audit.ts', './outside/audit-verify.ts'] },
 } as const satisfies Record<string, Noun>

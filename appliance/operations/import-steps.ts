@@ -1,3 +1,4 @@
+import type { ControlKind, RecallHit } from '../../bundles/format/control.ts'
 import type { Finding, ImportState, Preflight, Scan } from '../../bundles/format/import-record.ts'
 import type { Clock } from '../core/clock.ts'
 import { DrydockError } from '../core/error.ts'
@@ -11,12 +12,14 @@ export interface ImportSteps {
   /** The table of states. */
   mayBecome(from: ImportState, to: ImportState): boolean
   /** `volume` is which one of `volumeNames` the source is, from 1. */
-  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }>
+  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }>
   missing(id: string): Promise<string[]>
   stage(id: string, source: string, work: Work, volume?: number): Promise<{ bytes: number; kept: number; peakKiB: number }>
   finishStaging(id: string): Promise<void>
   scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }>
   promote(id: string): Promise<{ generation: number }>
+  /** Of a bundle that brings no content: a new trust, or a recall. */
+  takeEffect(id: string): Promise<{ generation: number; hits: RecallHit[] }>
   raiseMark(id: string): Promise<void>
   receipt(id: string, facts: { generation: number; preflight: Preflight; submittedBy: string; approvedBy: readonly string[]; scans: readonly Scan[] }): Promise<SignedReceipt>
   clean(id: string): Promise<void>

@@ -1,9 +1,10 @@
-import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
+import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
+import { controlEvents, withoutPayload } from './import-control.ts'
 import { moverOf, type Move } from './import-move.ts'
 import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
 import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
@@ -62,13 +63,52 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   })
   if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
   const { preflight, missing, names } = verdict
-  const subject = `import:${preflight.sequence}`
+  const subject = `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
   context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
 
   await parkedUntilComplete(deps, context, id, missing, move)
   if (names.length > 1) await parkedUntilAllCame(deps, context, id, names, move)
   // Who went on with another bundle that lay there before has not seen this one.
-  if (!params.proceed || !verdict.same) decide(await context.waitFor<Decision>('proceed'))
+  const proceed = params.proceed && verdict.same
+  if (preflight.control === undefined) await takeIn(deps, context, { id, source, preflight, names, proceed }, move)
+  else await withoutPayload(context, deps, { id, proceed }, move)
+
+  const agreed = await context.step('approvals', async () => isApproved(deps.ledger.get(id)))
+  if (!agreed) decide(await context.waitFor<Decision>('approval'))
+  const approvedBy = await context.step('approved', async () => deps.ledger.get(id)!.approvals.map(({ user }) => user))
+  context.emit({ type: 'import.approved', subject, fields: { sequence: preflight.sequence, by: approvedBy.join(',') } })
+
+  const { generation, hits } = await context.step('promote', async () => {
+    move('promoting')
+    return preflight.control === undefined ? { ...(await steps.promote(id)), hits: [] } : await steps.takeEffect(id)
+  })
+  await context.step('receipt', async () => {
+    const signed = await steps.receipt(id, { generation, preflight, submittedBy: deps.ledger.get(id)!.submittedBy, approvedBy, scans: deps.ledger.get(id)!.scans ?? [] })
+    deps.ledger.keepReceipt(id, signed)
+    return digestOf(signed.receipt)
+  })
+  // Last: once the mark is raised this bundle is never read again, so nothing may be left to do with it.
+  await context.step('mark', async () => {
+    await steps.raiseMark(id)
+    move('imported', { generation, receipt: digestOf(deps.ledger.receipt(id)!.receipt), missing: [] })
+    return true
+  })
+  context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
+  for (const event of controlEvents(preflight, hits ?? [], deps.ledger)) context.emit(event)
+  await context.step('clean', async () => {
+    await steps.clean(id)
+    if (params.upload) await deps.discardUpload(params.source)
+    await discardVolumes(deps, id)
+    wakeParked(deps)
+    return true
+  })
+  return { import: id, generation }
+}
+
+/** The payload of a bundle of content: staged, looked into, and shown to those who approve. */
+async function takeIn(deps: ImportDeps, context: OperationContext, { id, source, preflight, names, proceed }: { id: string; source: string; preflight: Preflight; names: readonly string[]; proceed: boolean }, move: Move): Promise<void> {
+  const { steps } = deps
+  if (!proceed) decide(await context.waitFor<Decision>('proceed'))
 
   if (names.length > 1) await stageVolumes(deps, context, id, preflight, names, move)
   else {
@@ -94,36 +134,6 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     decide(await context.waitFor<Decision>('quarantine'))
     throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length} (${blockers[0]})`, 'have the sender correct the bundle')
   }
-
-  const agreed = await context.step('approvals', async () => isApproved(deps.ledger.get(id)))
-  if (!agreed) decide(await context.waitFor<Decision>('approval'))
-  const approvedBy = await context.step('approved', async () => deps.ledger.get(id)!.approvals.map(({ user }) => user))
-  context.emit({ type: 'import.approved', subject, fields: { sequence: preflight.sequence, by: approvedBy.join(',') } })
-
-  const { generation } = await context.step('promote', async () => {
-    move('promoting')
-    return await steps.promote(id)
-  })
-  await context.step('receipt', async () => {
-    const signed = await steps.receipt(id, { generation, preflight, submittedBy: deps.ledger.get(id)!.submittedBy, approvedBy, scans: deps.ledger.get(id)!.scans ?? [] })
-    deps.ledger.keepReceipt(id, signed)
-    return digestOf(signed.receipt)
-  })
-  // Last: once the mark is raised this bundle is never read again, so nothing may be left to do with it.
-  await context.step('mark', async () => {
-    await steps.raiseMark(id)
-    move('imported', { generation, receipt: digestOf(deps.ledger.receipt(id)!.receipt), missing: [] })
-    return true
-  })
-  context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
-  await context.step('clean', async () => {
-    await steps.clean(id)
-    if (params.upload) await deps.discardUpload(params.source)
-    await discardVolumes(deps, id)
-    wakeParked(deps)
-    return true
-  })
-  return { import: id, generation }
 }
 
 /** A delta waits until what it stands on is here; every import that ends well wakes it to look again. */

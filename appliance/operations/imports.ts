@@ -143,9 +143,14 @@ function waitOf(record: ImportRecord): string | undefined {
   return record.state === 'awaiting-approval' ? 'approval' : undefined
 }
 
-/** Of several with one sequence (refused twice, then imported) the one that still lives, else the newest. */
+/**
+ * `7`, or `trust-2` with the stream in front. Of several with one sequence (refused twice, then imported) the one that still lives, else
+ * the newest; a bare number means content first.
+ */
 function bySequence(records: ImportRecord[], text: string): ImportRecord | undefined {
-  const same = records.filter(record => record.sequence !== null && String(record.sequence) === text)
+  const named = records.filter(({ sequence, preflight }) => sequence !== null && (String(sequence) === text || `${preflight?.stream}-${sequence}` === text))
+  const content = named.filter(({ preflight }) => preflight?.control === undefined)
+  const same = content.length > 0 ? content : named
   return same.find(record => !['refused', 'rejected', 'cancelled', 'failed'].includes(record.state)) ?? same[0]
 }
 

@@ -12,6 +12,8 @@ export interface TrustedTime extends Clock {
   floor(): Date
   /** What the machine's clock says when that is before the floor: then the clock is wrong, not the signature. */
   wrongClock(): { wall: Date; floor: Date } | null
+  /** How far what is accepted now may lift the floor without two people: now, but no more than FLOOR_RISE above where it stands. */
+  riseTo(): Date
 }
 
 export type TrustedTimeOptions = {
@@ -19,13 +21,13 @@ export type TrustedTimeOptions = {
   build: Date
   /** When the newest bundle was accepted; asked for each time. */
   newestBundle: () => Date | undefined
-  lastAudit: Date | undefined
+  lastAudit: Date | undefined | (() => Date | undefined)
 }
 
 export function trustedTime({ wall, build, newestBundle, lastAudit }: TrustedTimeOptions): TrustedTime {
   const floor = (): Date => {
     const sure = Math.max(build.getTime(), newestBundle()?.getTime() ?? 0)
-    return new Date(Math.max(sure, Math.min(lastAudit?.getTime() ?? 0, sure + FLOOR_RISE)))
+    return new Date(Math.max(sure, Math.min((typeof lastAudit === 'function' ? lastAudit() : lastAudit)?.getTime() ?? 0, sure + FLOOR_RISE)))
   }
   const wrongClock = (): { wall: Date; floor: Date } | null => {
     const now = wall.now()
@@ -35,6 +37,7 @@ export function trustedTime({ wall, build, newestBundle, lastAudit }: TrustedTim
   return {
     floor,
     wrongClock,
+    riseTo: () => new Date(Math.max(floor().getTime(), Math.min(wall.now().getTime(), floor().getTime() + FLOOR_RISE))),
     now: () => new Date(Math.max(wall.now().getTime(), floor().getTime())),
   }
 }

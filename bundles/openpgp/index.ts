@@ -1,6 +1,6 @@
 export { armorSignatures, dearmorSignatures } from './armor.ts'
 export { clearTextSigner } from './clear-sign.ts'
-export { makeKey, parseKeyring, parsePublicKey, type PublicKey } from './key.ts'
+export { keyState, makeKey, parseKeyring, parsePublicKey, withRevocation, type PublicKey } from './key.ts'
 export { gpgSigner, secretKeySigner } from './signer.ts'
 export { signatureIssuers, signedBy, verifyDetached, type Verification, type VerifiedSignature } from './verify.ts'
 export { signaturePackets } from './packets.ts'

@@ -1,4 +1,4 @@
-import { config as libraryDefaults, decryptKey, generateKey, readKey, readKeys, readPrivateKey, unarmor, type Config, type Key, type PrivateKey } from 'openpgp'
+import { config as libraryDefaults, decryptKey, generateKey, readKey, readKeys, readPrivateKey, revokeKey, unarmor, type Config, type Key, type PrivateKey } from 'openpgp'
 import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { ANY_HASH, KEYRING, STRICT } from './policy.ts'
@@ -91,6 +91,22 @@ export async function isRevoked(key: Key): Promise<boolean> {
     if (await key.isRevoked(undefined, undefined, date, fullConfig(ANY_HASH))) return true
   }
   return false
+}
+
+/** For people: whether the key's own packets revoke it, and when it ends by them. */
+export async function keyState(key: PublicKey): Promise<{ revoked: boolean; ends: Date | undefined }> {
+  const ends = await libraryKey(key).getExpirationTime(undefined, fullConfig(STRICT))
+  return { revoked: await isRevoked(libraryKey(key)), ends: ends instanceof Date ? ends : undefined }
+}
+
+/** @throws DD-TRUST-010 when the certificate is not one of this key. @returns the public key with its revocation inside, armored. */
+export async function withRevocation(key: PublicKey, certificate: string): Promise<string> {
+  try {
+    const { publicKey } = await revokeKey({ key: libraryKey(key), revocationCertificate: certificate, format: 'armored', config: STRICT })
+    return publicKey
+  } catch (cause) {
+    throw new DrydockError('DD-TRUST-010', `expected a revocation certificate of ${key.name} (${key.fingerprint}), found something else`, 'give the .rev file that `drydock key new` wrote beside this key, or what `gpg --gen-revoke` made', { cause })
+  }
 }
 
 /** The library wants whole configurations below its top-level functions. */

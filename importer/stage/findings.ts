@@ -2,9 +2,13 @@ import type { Finding } from '../../bundles/format/import-record.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import { bindingEntry, hasKnownLicence, licenceText } from '../../bundles/format/licence.ts'
 import { internalNameOf, type InternalNames } from './internal-names.ts'
+import type { RecallRecord } from '../../bundles/format/recall.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
+import { recallText } from '../../mirror/store/withdrawn.ts'
 
 export type FindingPolicy = {
+  /** What a recall has withdrawn never comes in again. */
+  recalled: (item: Item) => RecallRecord | undefined
   /** Names that belong to this site; a bundle that brings one of them would shadow it. */
   internalNames: InternalNames
   /** What may not come in, and what is worth a second look; see `bindingEntry`. */
@@ -18,7 +22,13 @@ export type FindingPolicy = {
  * @param claimed true before the bytes are here: then install scripts are only what the sender says
  */
 export function findingsOf(items: readonly Item[], view: CatalogueView, policy: FindingPolicy, claimed: boolean): Finding[] {
-  return [...items.flatMap(item => [...otherBytes(item, view, policy), ...installScripts(item, claimed), ...shadows(item, policy), ...licence(item, policy)]), ...unknownLicences(items)]
+  return [...items.flatMap(item => [...recalled(item, policy), ...otherBytes(item, view, policy), ...installScripts(item, claimed), ...shadows(item, policy), ...licence(item, policy)]), ...unknownLicences(items)]
+}
+
+function recalled(item: Item, policy: FindingPolicy): Finding[] {
+  const recall = policy.recalled(item)
+  if (recall === undefined) return []
+  return [{ severity: 'blocker', code: 'recalled', item: itemKey(item), text: `${item.name} ${item.version} was ${recallText(recall)}`, claimed: false }]
 }
 
 function otherBytes(item: Item, view: CatalogueView, policy: FindingPolicy): Finding[] {

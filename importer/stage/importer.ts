@@ -8,17 +8,21 @@ import type { Signer } from '../../appliance/core/signer.ts'
 import { blobsBrought, blobsMissing } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { BLOBS } from '../../bundles/format/index-line.ts'
+import { controlOf, type ControlKind, type RecallHit } from '../../bundles/format/control.ts'
+import { parseIndex, type Index } from '../../bundles/format/index-file.ts'
 import type { Finding, Preflight, Scan } from '../../bundles/format/import-record.ts'
-import type { Item } from '../../bundles/format/item.ts'
+import { itemKey, type Item } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parseManifest, volumeName } from '../../bundles/format/manifest-file.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
+import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
 import { bytesCopied, bytesWritten, copiesOf, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
-import { rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
+import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
+import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
@@ -31,7 +35,7 @@ const MARGIN_BYTES = 64 * 1024 * 1024
 /** What indexes and database add to the bytes that come in. */
 const OVERHEAD = 1.05
 
-export type ImporterDeps = {
+export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hits'> & {
   /** DATA/staging, on the same file system as the blob store. */
   stagingDir: string
   site: string
@@ -40,7 +44,7 @@ export type ImporterDeps = {
   trust: () => Promise<TrustedKeys>
   marks: Marks
   /** Trusted time, and whether the machine's clock is behind it: then no bundle is judged. */
-  clock: Clock & { wrongClock(): WrongClock | null }
+  clock: Clock & { wrongClock(): WrongClock | null; riseTo(): Date }
   blobs: BlobStore
   catalogue: Catalogue
   formats: readonly MirrorFormat[]
@@ -63,7 +67,7 @@ type Work = { signal: AbortSignal; progress: (done: number, total: number) => vo
  */
 export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
-  const policy: FindingPolicy = { internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
+  const policy: FindingPolicy = { recalled: deps.withdrawn.byItem, internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
   const { verifyIndex, forget } = rememberingVerifyIndex()
 
@@ -72,10 +76,10 @@ export function createImporter(deps: ImporterDeps) {
   }
 
   /** From the staging folder: what was verified when the import was found, verified once more. */
-  async function verifiedAgain(id: string): Promise<{ verified: VerifiedManifest; index: VerifiedIndex }> {
+  async function verifiedAgain(id: string): Promise<ControlBundle> {
     const head = await staging(id).readHead()
     const verified = await verifyNow(head)
-    return { verified, index: verifyIndex(verified, head.parts) }
+    return { head, verified, index: verifyIndex(verified, head.parts) }
   }
 
   const missingFrom = (index: VerifiedIndex): string[] => [...blobsMissing(index, deps.blobs.has)].map(([digest, item]) => `${item} ${digest}`)
@@ -95,7 +99,7 @@ export function createImporter(deps: ImporterDeps) {
     mayBecome,
 
     /** Reads and judges manifest, signatures and index; no payload. */
-    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[] }> {
+    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }> {
       const volume = await openVolume(source, deps.openMedia)
       try {
         const verified = await verifyNow(volume.head)
@@ -103,8 +107,11 @@ export function createImporter(deps: ImporterDeps) {
         const index = verifyIndex(verified, parts)
         const number = await volume.number(verified, index)
         await staging(id).keepHead(volume.head, parts)
-        const preflight = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
-        return { preflight, approvals: verified.sequence.jump === null ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: verified.manifest.volumes.map((_volume, k) => volumeName(verified.manifest, k + 1)) }
+        const plain = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
+        // What is mixed was refused by verification.
+        const control = controlOf(verified.manifest) as ControlKind | null
+        const preflight = control === null ? plain : await controlPreflight(deps, control, { head: volume.head, verified, index }, plain)
+        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: verified.manifest.volumes.map((_volume, k) => volumeName(verified.manifest, k + 1)) }
       } finally {
         await volume.close()
       }
@@ -158,6 +165,7 @@ export function createImporter(deps: ImporterDeps) {
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
     async scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }> {
       const { index } = await verifiedAgain(id)
+      refuseRecalled(index.items)
       const folder = staging(id)
       const blobs = folder.over(deps.blobs)
       const view = deps.catalogue.current()
@@ -168,6 +176,13 @@ export function createImporter(deps: ImporterDeps) {
       const looked = (files: number): void => work.progress(Math.min(files, staged.length), staged.length)
       const scanned = (await deps.scanners?.scan({ folder: folder.scanFolder, items: index.items, staged, blobs, view, signal: work.signal, looked })) ?? { findings: [], scans: [] }
       return { findings: [...scanned.findings, ...fromBytes, ...findingsOf(index.items, view, policy, false)], scans: scanned.scans }
+    },
+
+    /** Of a bundle that brings no content, instead of staging, scan and promotion; the mirrors stay at their generation. */
+    async takeEffect(id: string): Promise<{ generation: number; hits: RecallHit[] }> {
+      const { manifest, digest, index } = await accepted(id)
+      const hits = await takeEffect(deps, controlOf(manifest) as ControlKind, { index: index(), digest, again: () => verifiedAgain(id) })
+      return { generation: deps.catalogue.current().generation, hits }
     },
 
     /** Blobs into the store, then one new generation for all kinds, or nothing. Idempotent by the import's id. */
@@ -183,8 +198,9 @@ export function createImporter(deps: ImporterDeps) {
 
     /** Nothing at or below this sequence comes in again. */
     async raiseMark(id: string): Promise<void> {
-      const { manifest, digest } = await accepted(id)
-      await deps.marks.raise(manifest.stream, { workspace: manifest.workspace, epoch: manifest.epoch, sequence: manifest.sequence, manifest: digest }, deps.clock.now())
+      const { manifest, digest, index } = await accepted(id)
+      if (controlOf(manifest) === 'trust') return await deps.marks.raiseTrust(await loadTrust(documentIn(index())))
+      await deps.marks.raise(manifest.stream, { workspace: manifest.workspace, epoch: manifest.epoch, sequence: manifest.sequence, manifest: digest }, deps.clock.riseTo())
     },
 
     /** The signed receipt of what is here after generation N. */
@@ -204,9 +220,18 @@ export function createImporter(deps: ImporterDeps) {
   }
 
   /** After promotion: the manifest is not judged again, because a key that expires now must not leave an import half told. */
-  async function accepted(id: string): Promise<{ manifest: Manifest; digest: Digest }> {
+  async function accepted(id: string): Promise<{ manifest: Manifest; digest: Digest; index: () => Index }> {
     const head = await staging(id).readHead()
-    return { manifest: parseManifest(head.manifest), digest: digestOf(head.manifest) }
+    const manifest = parseManifest(head.manifest)
+    return { manifest, digest: digestOf(head.manifest), index: () => parseIndex(manifest, head.parts) }
+  }
+
+  /** A recall may have come in while this waited for approval. @throws DD-IMPORT-019 */
+  function refuseRecalled(items: readonly Item[]): void {
+    for (const item of items) {
+      const recall = deps.withdrawn.byItem(item)
+      if (recall !== undefined) throw new DrydockError('DD-IMPORT-019', `expected nothing that was withdrawn, found ${itemKey(item)}, ${recallText(recall)}`, 'have the sender build a bundle without it')
+    }
   }
 
   async function checkSpace(bytes: number): Promise<void> {

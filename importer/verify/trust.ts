@@ -1,4 +1,6 @@
+import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
+import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { parsePublicKey, type PublicKey } from '../../bundles/openpgp/index.ts'
 import { TRUST_ROLES, type Trust, type TrustRole } from '../../bundles/format/trust.ts'
 
@@ -6,9 +8,14 @@ declare const trustBrand: unique symbol
 /** A trust document whose keys were all parsed and are the ones that it names. */
 export type TrustedKeys = {
   readonly [trustBrand]: true
+  readonly document: Trust
   readonly version: number
+  /** SHA-256 of its canonical JSON: what tells two documents of one version apart. */
+  readonly digest: Digest
   readonly keys: readonly PublicKey[]
   nameOf(key: PublicKey): string
+  /** Said by the document itself; what the key's own packets say is asked at every verification. */
+  isRevoked(key: PublicKey): boolean
   role(role: TrustRole): { threshold: number; fingerprints: ReadonlySet<string> }
 }
 
@@ -26,14 +33,19 @@ export async function loadTrust(trust: Trust): Promise<TrustedKeys> {
   }
   for (const role of TRUST_ROLES) {
     const { threshold, keys: holders } = trust.roles[role]
+    const revoked = holders.find(fingerprint => trust.keys.some(key => key.revoked === true && key.fingerprint === fingerprint))
+    if (revoked !== undefined) throw contradiction(`no revoked key in the role ${role}`, revoked)
     const unknown = holders.find(fingerprint => !names.has(fingerprint))
     if (unknown !== undefined) throw contradiction(`the ${role} key ${unknown} among the keys`, 'none of this fingerprint')
     if (threshold > holders.length) throw contradiction(`a ${role} threshold of at most ${holders.length}, the number of its keys`, `${threshold}`)
   }
   return {
+    document: trust,
     version: trust.version,
+    digest: digestOf(canonicalJson(trust)),
     keys,
     nameOf: (key: PublicKey) => names.get(key.fingerprint) ?? key.fingerprint,
+    isRevoked: (key: PublicKey) => trust.keys.some(({ fingerprint, revoked }) => revoked === true && fingerprint === key.fingerprint),
     role: (role: TrustRole) => ({ threshold: trust.roles[role].threshold, fingerprints: new Set(trust.roles[role].keys) }),
   } as unknown as TrustedKeys
 }

@@ -1,6 +1,7 @@
 import { digestOf } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { verifyDetached, type Verification } from '../../bundles/openpgp/index.ts'
+import { CONTROL_KINDS, controlOf } from '../../bundles/format/control.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parseManifest, rolesNeeded } from '../../bundles/format/manifest-file.ts'
 import type { TrustRole } from '../../bundles/format/trust.ts'
@@ -10,6 +11,7 @@ import type { Signer } from '../../bundles/format/import-record.ts'
 import type { Marks } from './marks.ts'
 import { judgeSequence } from './sequence.ts'
 import type { TrustedKeys } from './trust.ts'
+import { checkStanding } from './trust-mark.ts'
 
 /** What the machine's clock says, and the least it may say. */
 export type WrongClock = { wall: Date; floor: Date }
@@ -29,17 +31,21 @@ export type VerifyPolicy = {
 /**
  * The checks in order, each with its own code. What is verified and what is parsed are the same bytes of one read.
  * @param head manifest.json and manifest.json.asc, as the first two entries of a volume hold them
- * @throws DD-TRUST-002…014, DD-BUNDLE-009, 011, DD-CORE-009, DD-IMPORT-001, 003, 004, 005
+ * @throws DD-TRUST-002…014, 019, DD-BUNDLE-009, 011, DD-CORE-009, DD-IMPORT-001, 003, 004, 005, 020
  */
 export async function verifyManifest(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<VerifiedManifest> {
   checkClock(policy)
   const verification = await verifySignatures(head, policy)
   if (verification.signatures.length === 0) throw tooFew('release', policy.trust.role('release').threshold, verification, policy.trust)
   const manifest = parseManifest(head.manifest)
+  const control = checkControl(manifest)
+  // A newer trust is what mends an older one that came back with a backup; nothing else is judged by that.
+  if (control !== 'trust') checkStanding(policy.trust, policy.marks?.trust())
   const roles = rolesNeeded(manifest).map(role => checkThreshold(role, verification, policy.trust))
   checkSite(manifest, policy.site)
   const digest = digestOf(head.manifest)
-  const sequence = judgeSequence(manifest, digest, policy.marks?.get(manifest.stream))
+  // Trust counts its own versions, one by one: see judgeTrustChange.
+  const sequence = control === 'trust' ? { last: policy.trust.version, jump: null } : judgeSequence(manifest, digest, policy.marks?.get(manifest.stream))
   const strictest = roles[0]!
   return { manifest, digest, signers: signersOf(verification, policy.trust), role: strictest.role, threshold: strictest.threshold, sequence } as unknown as VerifiedManifest
 }
@@ -51,7 +57,19 @@ function checkClock({ wrongClock }: VerifyPolicy): void {
 
 async function verifySignatures(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<Verification> {
   if (head.signatures === '') return { signatures: [], unknown: [] }
-  return await verifyDetached(head.manifest, head.signatures, policy.trust.keys, policy.now)
+  const verification = await verifyDetached(head.manifest, head.signatures, policy.trust.keys, policy.now)
+  const revoked = verification.signatures.find(({ key }) => policy.trust.isRevoked(key))
+  if (revoked === undefined) return verification
+  throw new DrydockError('DD-TRUST-007', `expected a key that is in force, found the key of ${policy.trust.nameOf(revoked.key)} (${revoked.key.fingerprint}), which the trust in force says is revoked`, 'have it built and signed anew by holders of keys in force')
+}
+
+/** What changes trust or withdraws travels alone, on a stream that nothing else may use. */
+function checkControl(manifest: Manifest): ReturnType<typeof controlOf> {
+  const control = controlOf(manifest)
+  const reserved = CONTROL_KINDS.find(kind => kind === manifest.stream)
+  if (control !== 'mixed' && control === (reserved ?? null)) return control
+  const holds = Object.keys(manifest.totals.items).join(', ') || 'nothing'
+  throw new DrydockError('DD-IMPORT-020', `expected trust and recalls each alone, on the stream of that name, found ${holds} on stream ${manifest.stream}`, 'make them with `drydock trust bundle` or `drydock recall bundle`, and content on a stream of another name')
 }
 
 function checkThreshold(role: TrustRole, verification: Verification, trust: TrustedKeys): { role: TrustRole; threshold: number } {

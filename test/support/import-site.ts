@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto'
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
+import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { silentLog } from '../../appliance/core/log.ts'
 import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
@@ -24,6 +25,7 @@ import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/ve
 import { filesFormat } from '../../mirror/files/format.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import { openStore, type Store } from '../../mirror/store/open.ts'
+import { openWithdrawn, type Withdrawn } from '../../mirror/store/withdrawn.ts'
 import { person, type Person } from './bundles.ts'
 
 /** The importing half of an appliance, with everything real but the API: store, marks, journal, ledger, confined unpacker. */
@@ -32,6 +34,9 @@ export type Site = {
   media: string
   store: Store
   marks: Marks
+  withdrawn: Withdrawn
+  /** The trust in force. */
+  trust(): Trust
   imports: ReturnType<typeof createImports>
   operations: Engine
   events(): Event[]
@@ -64,8 +69,13 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const events = openEventLog(database, clock, silentLog)
   const operations = createOperations({ journal: openJournal(database), events, clock, log: silentLog, ...(options.onJournal === undefined ? {} : { onJournal: options.onJournal }) })
   const appliance = options.appliance ?? (await person('appliance'))
+  const withdrawn = openWithdrawn(store.catalogue, marks.recalls())
+  const trustFile = join(folder, 'trust-in-force.json')
+  const trust = (): Trust => (existsSync(trustFile) ? (JSON.parse(readFileSync(trustFile, 'utf8')) as Trust) : options.trust)
+  if (marks.trust() === undefined) await marks.raiseTrust(await loadTrust(options.trust))
   const steps = createImporter({
-    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(options.trust), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
+    withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
+    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
     ...(options.scan === undefined ? {} : { scanners: createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, ...options.scan }, clock }) }),
   })
@@ -74,7 +84,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   operations.start()
 
   const site: Site = {
-    folder, media, store, marks, imports, operations, appliance,
+    folder, media, store, marks, withdrawn, trust, imports, operations, appliance,
     events: () => events.list(),
     async submit(path, by = 'olga') {
       const { id } = imports.submitPath(path, { actor: by, idempotencyKey: `request-${++requests}` })

@@ -16,7 +16,7 @@ import { openHistory } from '../../state/history.ts'
 import { openReserve, RESERVE_BYTES } from '../../state/reserve.ts'
 import { createSecretKey, openSecrets } from '../../state/secrets.ts'
 import { openAuditLog } from '../../telemetry/audit-log.ts'
-import { createMarks } from '../../../importer/verify/index.ts'
+import { createMarks, loadTrust, openMarks } from '../../../importer/verify/index.ts'
 import { createApplianceKey } from './appliance-key.ts'
 import { configFileOf, type Config, type ConfigFile } from './config.ts'
 import { readFirstTrust, type FirstTrust } from './first-trust.ts'
@@ -39,6 +39,8 @@ export async function init({ config, trust: first, admin, clock, reserveBytes }:
   try {
     await ensureFolder(config.marksDir, 0o700)
     await createMarks(config.marksDir)
+    const { version, digest } = await loadTrust(trust)
+    await (await openMarks(config.marksDir, applianceId)).acceptTrust({ version, digest })
     const keyFile = secretKeyFile(config.marksDir, applianceId)
     if ((await readPlainFile(keyFile)) === undefined) await createSecretKey(keyFile)
     const secrets = await openSecrets({ folder: paths.secrets, keyFile })

@@ -27,6 +27,8 @@ export type OpenState = {
   secrets: Secrets
   marks: Marks
   clock: TrustedTime
+  /** When the last record before this start was made; nothing after `forget`, until the next start. */
+  lastAudit: { at(): Date | undefined; forget(): void }
   signer: ApplianceSigner
   audit: OpenAuditLog
 }
@@ -57,9 +59,11 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
 
   const database = openHistory(paths.history)
   stack.defer(() => database.close())
-  const marks = await openMarks(config.marksDir)
+  const marks = await openMarks(config.marksDir, format.applianceId)
   if (marks.floor() !== undefined) await requireFile(paths.catalogue, () => lostDatabase('the catalogue of the mirrors', paths.catalogue))
-  const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAuditTime(database) })
+  let audited = lastAuditTime(database)
+  const lastAudit = { at: () => audited, forget: () => void (audited = undefined) }
+  const clock = trustedTime({ wall, build: BUILD.date, newestBundle: () => marks.floor(), lastAudit: lastAudit.at })
   const wrong = clock.wrongClock()
   if (wrong !== null) log.error({ code: 'DD-TRUST-009', wall: wrong.wall.toISOString(), floor: wrong.floor.toISOString() }, 'the machine\'s clock is wrong: trusted time goes on from the floor')
 
@@ -71,7 +75,7 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
   const upkeep = setInterval(() => void keepReserve(reserve, log), RESERVE_UPKEEP_MS)
   stack.defer(() => clearInterval(upkeep))
   if (desired.fault !== null) audit.record({ actor: 'drydock', action: 'state.recovered', subject: 'desired', outcome: 'failed', fields: { found: desired.fault } })
-  return { paths, format, desired, database, reserve, secrets, marks, clock, signer, audit }
+  return { paths, format, desired, database, reserve, secrets, marks, clock, lastAudit, signer, audit }
 }
 
 /** What `init` made and an appliance never starts without: an empty one in its place would forget every pool, every machine and the audit log. */

@@ -16,6 +16,7 @@ import { resolve } from '../../images/resolve.ts'
 import type { DesiredStore } from '../../model/desired.ts'
 import { createOperations, type OnJournal } from '../../operations/engine.ts'
 import { removeLeftovers } from '../../operations/import-leftovers.ts'
+import { createDecisions } from '../../operations/decisions.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
 import { createStepJournal } from '../../operations/step-journal.ts'
@@ -33,9 +34,13 @@ import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
 import { mirrorRoutes } from '../../../mirror/routes.ts'
 import { openStore } from '../../../mirror/store/open.ts'
+import { openWithdrawn } from '../../../mirror/store/withdrawn.ts'
+import type { Preflight } from '../../../bundles/format/import-record.ts'
 import { openAgents, type Agents } from './agents.ts'
 import { BUILD } from './build.ts'
 import type { Config } from './config.ts'
+import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn } from './recalls.ts'
+import { checkTrust, clockReset, clockView, signedImports, trustAccept, trustView } from './standing.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
 import { listen } from './listen.ts'
@@ -79,20 +84,26 @@ export async function startAppliance(config: Config, log: Log, overrides: Overri
 async function compose(config: Config, log: Log, overrides: Overrides, stack: AsyncDisposableStack): Promise<Appliance> {
   const wall = overrides.wall ?? wallClock
   const state = await openState({ config, wall, log, ...(overrides.reserveBytes === undefined ? {} : { reserveBytes: overrides.reserveBytes }) }, stack)
-  const { paths, format, desired, database, secrets, marks, clock, signer, audit } = state
+  const { paths, format, desired, database, secrets, marks, clock, lastAudit, signer, audit } = state
   const { applianceId } = format
   const pki = await openPki({ folder: paths.pki, passphrase: secrets.derive('pki'), names: config.names, clock })
   const formats = mirrorFormats({ publicUrl: config.publicUrl, releaseSigner: signer, clock })
   const store = await openStore({ dataDir: paths.root, formats, clock })
   stack.defer(() => store.close())
   const events = openEventLog(database, clock, log)
+  await checkTrust({ desired, marks, audit, events, log })
+  const withdrawn = openWithdrawn(store.catalogue, marks.recalls())
   const identity = openIdentity({ store: desired, clock })
 
   const hook = overrides.onJournal === undefined ? {} : { onJournal: overrides.onJournal }
   const operations = createOperations({ journal: openJournal(database), events, clock, log, ...hook })
   const workDir = join(paths.root, 'work')
   await ensureFolder(workDir)
-  const images = openImages(paths.images, overrides.bake ?? (async (lock, run) => await bake(lock, { ...run, blobPath: digest => store.blobs.blobPath(digest), imagesDir: paths.images, workDir })))
+  const bakeNow: Bake = overrides.bake ?? (async (lock, run) => await bake(lock, { ...run, blobPath: digest => store.blobs.blobPath(digest), imagesDir: paths.images, workDir }))
+  const images = openImages(paths.images, async (lock, run) => {
+    await refuseNewImage(lock, withdrawn, images)
+    return await bakeNow(lock, run)
+  })
 
   // Guests report to reconcile and reconcile drives guests; the first calls come only after both are there.
   const late: { reconciler?: Reconciler; agents?: Agents } = {}
@@ -115,7 +126,11 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
       chooseBase(spec.base, packs, where)
       chooseRoles(spec.roles, packs, where)
     },
-    resolve: overrides.resolve ?? (async (spec, catalogue, signal) => await resolve(spec, catalogue, store.blobs, { workDir, signal })),
+    async resolve(spec, catalogue, signal) {
+      const lock = await (overrides.resolve?.(spec, catalogue, signal) ?? resolve(spec, catalogue, store.blobs, { workDir, signal }))
+      refuseWithdrawn(lock, withdrawn)
+      return lock
+    },
     bake: images.bake,
     readImage: images.get,
   })
@@ -125,6 +140,10 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const importer = createImporter({
     scanners,
     stagingDir: paths.staging, site: desired.read().siteId, applianceId, trust: async () => await loadTrust(desired.read().trust), marks, clock, blobs: store.blobs, catalogue: store.catalogue, formats, signer,
+    withdrawn, hits: async digests => await hitsOf(digests, { images, desired, nodes: agents.nodes }),
+    async installTrust(next) {
+      await desired.update(draft => void (draft.trust = structuredClone(next)))
+    },
     licences: config.policy.licences, internalNames: config.policy.internalNames,
     openMedia: source => media.open(source),
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
@@ -144,6 +163,14 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
     scanners: async () => await scanners.views(store.catalogue.current()),
+    trustView: async () => await trustView({ desired, marks, imports }),
+    signedImports: fingerprint => signedImports(imports.list(), fingerprint),
+    recalls: recallViews({ marks, catalogue: store.catalogue, images, desired, nodes: agents.nodes }),
+    clockView: () => clockView({ wall, clock, marks, lastAudit: lastAudit.at }),
+    decisions: createDecisions({
+      clock, audit, events, elapsed: () => performance.now(),
+      kinds: { 'clock.reset': clockReset({ clock, marks, forgetAudit: lastAudit.forget }), 'trust.accept': trustAccept({ desired, marks }) },
+    }),
     readiness: () => readiness,
     consoleFolder: overrides.consoleFolder ?? join(import.meta.dirname, '../../../ui/dist'),
     async console(node, signal) {
@@ -154,7 +181,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   }
   const app = build(services, { https: pki.server })
   const privateNpm = overrides.privateNpm === false ? {} : { privateNpm: await startPrivateNpm(paths.root, config.publicUrl, npmPeople(identity, audit)) }
-  await app.register(mirrorRoutes({ store, log, ...privateNpm }))
+  await app.register(mirrorRoutes({ store, log, withdrawn, ...privateNpm }))
   const agentServer = await agents.server()
   stack.defer(async () => await operations.stop())
   stack.defer(async () => await app.close())
@@ -194,7 +221,10 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
 const UPLOAD_UPKEEP_MS = 60 * 60 * 1000
 
 /** The site says how many must agree to an ordinary bundle; what verification found to need more than one needs that many at least. */
-function withPolicy<V extends { approvals: number }>(verified: V, policy: number): V {
+function withPolicy<V extends { approvals: number; preflight: Preflight }>(verified: V, policy: number): V {
+  // To withdraw is urgent and takes nothing in, so one other person is enough; to lift lets something back in and asks as many as content does.
+  const lifts = verified.preflight.recall?.recalls.some(({ action }) => action === 'lift') === true
+  if (verified.preflight.control === 'recall' && !lifts && verified.approvals === 1) return { ...verified, approvals: Math.min(1, policy) }
   return { ...verified, approvals: verified.approvals > 1 ? Math.max(verified.approvals, policy) : policy }
 }
 

@@ -2,7 +2,7 @@ import { DrydockError } from '../../core/error.ts'
 import { wallClock } from '../../core/clock.ts'
 import type { OpenedVolume } from '../../../bundles/build/index.ts'
 import { loadTrust, verifyManifest } from '../../../importer/verify/index.ts'
-import { readTrust } from './trust.ts'
+import { readTrust } from '../trust-file.ts'
 
 export type JudgeOptions = { trust?: string; site?: string }
 export type Judge = (head: OpenedVolume['head']) => ReturnType<typeof verifyManifest>

@@ -18,7 +18,7 @@ const admin = await appliance.tokenOf('admin')
 const operator = await appliance.tokenOf('operator')
 
 await t.test('every answer has the shape that the document promises', async t => {
-  const addresses: Record<string, string> = { ':name': 'lin-1', ':hex': 'a'.repeat(64), ':id': '7' }
+  const addresses: Record<string, string> = { ':name': 'lin-1', ':hex': 'a'.repeat(64), ':id': '7', ':fingerprint': 'A'.repeat(40) }
   for (const row of routeTable(appliance.services)) {
     if (row.method !== 'GET' || row.answer === undefined || row.contentType !== undefined || row.path === '/operations/:id') continue
     const path = row.path.replace('/pools/:name', '/pools/linux-perf-ci').replaceAll(/:\w+/g, name => addresses[name] ?? 'x')

@@ -22,6 +22,8 @@ import type { NodeRecord } from '../../../appliance/model/node.ts'
 import type { Operation } from '../../../appliance/model/operation.ts'
 import type { Revision } from '../../../appliance/model/pool.ts'
 import type { PoolView, UserRole } from '../../../appliance/model/view.ts'
+import { digestOf } from '../../../appliance/core/digest.ts'
+import { createDecisions } from '../../../appliance/operations/decisions.ts'
 import { createDesired, openDesired } from '../../../appliance/state/desired-store.ts'
 import { openHistory } from '../../../appliance/state/history.ts'
 import { openAuditLog } from '../../../appliance/telemetry/audit-log.ts'
@@ -103,6 +105,11 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
         return audit.record(entry)
       },
     },
+    trustView: () => Promise.resolve({ version: 1, digest: `sha256:${'a'.repeat(64)}`, behind: null, keys: [], roles: store.read().trust.roles, pending: [] }),
+    signedImports: () => [],
+    recalls: () => Promise.resolve([{ id: '7', reason: 'it steals keys', severity: 'high', date: '2026-11-21T08:00:00Z', digests: [], items: ['npm:left-pad@*'], replacement: null, manifest: digestOf('recall'), at: clock.now().toISOString(), lifted: null, hits: [{ recall: '7', kind: 'pool', name: 'linux-perf-ci', what: 'left-pad 1.3.0' }] }]),
+    clockView: () => ({ wall: clock.now().toISOString(), trusted: clock.now().toISOString(), floor: new Date(0).toISOString(), build: new Date(0).toISOString(), newestBundle: null, lastAudit: null, wrong: false }),
+    decisions: createDecisions({ clock, audit, events, elapsed: () => performance.now(), kinds: { 'clock.reset': { says: to => `the floor goes to ${to}`, act: () => Promise.resolve() }, 'trust.accept': { says: () => 'the trust counts', act: () => Promise.resolve() } } }),
     media: { list: async () => [] },
     pools: {
       list: () => [...pools.values()],

@@ -14,7 +14,7 @@ const routes = Object.entries(document.paths).flatMap(([path, methods]) => Objec
 /** Who may use what, written down here a second time on purpose: the table in the product is not its own judge. */
 const OWN = ['POST /session', 'GET /session', 'DELETE /session', 'POST /session/password', 'POST /tokens', 'GET /tokens', 'DELETE /tokens/{id}']
 const APPROVER = ['POST /imports/{id}/approve', 'POST /imports/{id}/reject']
-const ADMIN = ['GET /users', 'POST /users', 'DELETE /users/{name}', 'POST /users/{name}/password', 'POST /hypervisors', 'POST /ci']
+const ADMIN = ['GET /users', 'POST /users', 'DELETE /users/{name}', 'POST /users/{name}/password', 'POST /hypervisors', 'POST /ci', 'POST /decisions', 'POST /decisions/{id}/confirm', 'DELETE /decisions/{id}']
 
 function mayUse(role: UserRole, method: string, path: string): boolean {
   const name = `${method} ${path.replace('/api/v1', '')}`
@@ -29,7 +29,7 @@ function mayUse(role: UserRole, method: string, path: string): boolean {
 const BODIES: Record<string, unknown> = {
   postSession: { user: 'viewer', password: 'wrong' }, postSessionPassword: { old: 'wrong', new: 'also wrong, but long' }, postTokens: { label: 'x', role: 'viewer' }, postUsers: { name: 'new', role: 'viewer' },
   postImports: { path: '/media/x' }, postImportsIdReject: { reason: 'no' }, postPools: { document: { apiVersion: 'x' } }, patchPoolsName: { roles: [] }, postPoolsNameRollback: { to: 1 }, postPoolsNamePause: { reason: 'no' },
-  postHypervisors: { name: 'h', kind: 'sim', options: {} }, postCi: { name: 'c', kind: 'sim', url: 'http://127.0.0.1:1' },
+  postHypervisors: { name: 'h', kind: 'sim', options: {} }, postCi: { name: 'c', kind: 'sim', url: 'http://127.0.0.1:1' }, postDecisions: { kind: 'trust.accept' },
 }
 const addressOf = (path: string) => path.replace('{hex}', DIGEST.slice(7)).replace('/nodes/{name}', '/nodes/lin-1').replace('/pools/{name}', '/pools/linux-perf-ci').replace('/users/{name}', '/users/nobody').replace('/imports/{id}', '/imports/7').replaceAll(/\{\w+\}/g, 'x')
 const queryOf = (path: string) => (path.endsWith('/nodes/diff') ? '?a=lin-1&b=lin-2' : '')
