@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { processesWith, until, type World } from '../world.ts'
@@ -26,21 +25,20 @@ export function vmFolders(world: World): string[] {
   return readdirSync(join(world.data, 'vms')).filter(name => !name.startsWith('.'))
 }
 
-/** One job on each node: what only a real machine with this image can answer. */
+/** One job on each node: what only a real machine with this image can answer. The CI server makes the nonce. */
 export async function proveNodes(world: World, numpy: string, layers: readonly string[]): Promise<void> {
   for (const node of await nodesNow(world)) {
-    const nonce = randomBytes(8).toString('hex')
-    const command = `echo nonce=${nonce}; python3 -c 'import numpy; print("numpy=" + numpy.__version__)'; cmake --version | head -1; echo layers=$DRYDOCK_LAYERS; echo boot=$(cat /proc/sys/kernel/random/boot_id)`
+    const command = `echo nonce={nonce}; python3 -c 'import numpy; print("numpy=" + numpy.__version__)'; cmake --version | head -1; echo layers=$DRYDOCK_LAYERS; echo boot=$(cat /proc/sys/kernel/random/boot_id)`
     const { id } = await world.ci<{ id: string }>('POST', '/jobs', { name: `prove-${node.name}`, command, node: node.name })
     const job = await until(`job ${id} on ${node.name}`, 120, async () => {
-      const found = await world.ci<{ status: number | null; output: string; node: string | null }>('GET', `/jobs/${id}`)
+      const found = await world.ci<{ status: number | null; output: string; nonce: string }>('GET', `/jobs/${id}`)
       return found.status === null ? undefined : found
     })
     for (const line of job.output.trim().split('\n')) world.show.line(`${node.name}: ${line.length > 110 ? `${line.slice(0, 107)}…` : line}`)
     const said = Object.fromEntries(job.output.split('\n').map(line => line.split('=', 2) as [string, string]))
     const faults = [
       job.status === 0 ? '' : `status ${job.status}`,
-      said['nonce'] === nonce ? '' : 'another nonce',
+      said['nonce'] === job.nonce ? '' : 'another nonce',
       said['numpy'] === numpy ? '' : `numpy ${said['numpy']}`,
       said['layers'] === layers.join(',') ? '' : 'other layers than the image has',
       said['boot'] === node.bootId ? '' : 'another boot id than the heartbeat told',
