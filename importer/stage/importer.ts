@@ -165,7 +165,6 @@ export function createImporter(deps: ImporterDeps) {
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
     async scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }> {
       const { index } = await verifiedAgain(id)
-      refuseRecalled(index.items)
       const folder = staging(id)
       const blobs = folder.over(deps.blobs)
       const view = deps.catalogue.current()
@@ -188,6 +187,7 @@ export function createImporter(deps: ImporterDeps) {
     /** Blobs into the store, then one new generation for all kinds, or nothing. Idempotent by the import's id. */
     async promote(id: string): Promise<{ generation: number }> {
       const { index } = await verifiedAgain(id)
+      refuseRecalled(index.items)
       const folder = staging(id)
       const staged = folder.over(deps.blobs)
       // Only what the signed index brings: whatever else might lie there never gets a name in the store.
