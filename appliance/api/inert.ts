@@ -9,7 +9,7 @@ export function inertServices(version: string): Services {
   return {
     siteId: 'none', version, clock: wallClock, log: silentLog, caPem: '', signingKey: '', metrics: new Registry(), consoleFolder: '/nonexistent',
     identity: absent(), audit: absent(), events: absent(), pools: absent(), imports: absent(), media: absent(), operations: absent(), nodes: absent(), images: absent(), catalogue: absent(), connections: absent(),
-    console: () => Promise.reject(nothing()), scanners: () => Promise.reject(nothing()),
+    console: () => Promise.reject(nothing()), scanners: () => Promise.reject(nothing()), sbom: () => Promise.reject(nothing()),
     trust: () => {
       throw nothing()
     },

@@ -37,7 +37,7 @@ type RouteOf<P extends Type.TSchema, Q extends Type.TSchema, B extends Type.TSch
   answer?: A
   status?: 200 | 201 | 202
   /** Says how it is sent when it is no JSON document. */
-  contentType?: 'application/x-ndjson' | 'text/event-stream'
+  contentType?: 'application/x-ndjson' | 'application/vnd.cyclonedx+json' | 'text/event-stream'
   /**
    * What the audit record is about, and facts for it (no secrets). Every route that changes something has one, and it is written before
    * the handler runs. `itself`: the handler writes it, because only it knows whether the door was opened.

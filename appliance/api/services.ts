@@ -33,6 +33,8 @@ export type Services = {
   pools: Pools
   imports: Imports
   media: { list(): Promise<MediumView[]> }
+  /** The SBOM of an import's bundle (CycloneDX JSON), in pieces: the same bytes that the sender has. @throws DD-IMPORT-024 */
+  sbom(importId: string): Promise<Iterable<string>>
   operations: {
     get(id: string): Operation | undefined
     list(options?: { state?: Operation['state']; limit?: number }): Operation[]

@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import type { Schema } from '../../ui/client/client.ts'
 import { answerOf, openAppliance, type Appliance } from './appliance.ts'
 import { DrydockError } from '../core/error.ts'
+import { writeDurably } from '../core/durable-file.ts'
 import { followOperation } from './follow.ts'
 import { outputOf, type Output } from './output.ts'
 import { preflightLines } from './preflight.ts'
@@ -69,9 +70,15 @@ export function register(program: Command): void {
     .command('show')
     .description('One import with its preflight.')
     .argument('<id>', 'sequence or id')
-    .action(async (id: string, _options: unknown, command: Command) => {
+    .option('--sbom <file>', 'write what its bundle holds there, as CycloneDX JSON: the same bytes that the sender has')
+    .action(async (id: string, options: { sbom?: string }, command: Command) => {
       const output = outputOf(command)
       const { client } = await openAppliance()
+      if (options.sbom !== undefined) {
+        const digest = await writeDurably(options.sbom, await answerOf(client.GET('/api/v1/imports/{id}/sbom', { params: { path: { id } }, parseAs: 'text' })), { mode: 0o644 })
+        output.line(`${options.sbom}  ${digest}`)
+        return output.record({ type: 'sbom', import: id, file: options.sbom, digest })
+      }
       const record = await answerOf(client.GET('/api/v1/imports/{id}', { params: { path: { id } } }))
       output.record(record)
       for (const line of preflightLines(record)) output.line(line)

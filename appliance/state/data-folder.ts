@@ -24,6 +24,7 @@ export function dataPaths(root: string) {
     catalogue: join(root, 'db', 'catalogue.sqlite'),
     blobs: join(root, 'blobs'),
     staging: join(root, 'staging'),
+    bundles: join(root, 'bundles'),
     images: join(root, 'images'),
     vms: join(root, 'vms'),
     pki: join(root, 'pki'),

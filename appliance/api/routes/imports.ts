@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream'
+import { Readable } from 'node:stream'
 import Type from 'typebox'
 import { ImportRecord } from '../../../bundles/format/import-record.ts'
 import { DrydockError } from '../../core/error.ts'
@@ -11,11 +11,17 @@ const strict = { additionalProperties: false } as const
 /** The import's id, or its sequence as text. */
 const ById = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'a sequence or an id' }) }, strict)
 
-export function importRoutes({ imports }: Services): Route[] {
+export function importRoutes({ imports, sbom }: Services): Route[] {
   const about = ({ params }: { params: { id: string } }) => ({ subject: `import:${params.id}` })
   return [
     route({ method: 'GET', path: '/imports', needs: 'viewer', summary: 'Everything that came in or asked to.', answer: Type.Array(ImportRecord), handle: () => imports.list() }),
     route({ method: 'GET', path: '/imports/:id', needs: 'viewer', summary: 'One import with its preflight.', params: ById, answer: ImportRecord, handle: ({ params }) => imports.get(params.id) }),
+    route({
+      method: 'GET', path: '/imports/:id/sbom', needs: 'viewer', summary: 'What its bundle holds, as CycloneDX 1.6 JSON: the same bytes that the sender has.', params: ById,
+      // Sent as it is made: the SBOM of a bundle of 10⁶ items is a gigabyte.
+      contentType: 'application/vnd.cyclonedx+json', answer: Type.Unsafe<Readable>(Type.String()),
+      handle: async ({ params }) => Readable.from(await sbom(imports.get(params.id).id)),
+    }),
     route({
       method: 'POST', path: '/imports', needs: 'operator',
       summary: 'Bring a bundle: as bytes (application/octet-stream with its name in x-file-name, percent-encoded), or by its path under the media roots. It stops at the preflight.',

@@ -22,6 +22,7 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-020': { exit: 3, http: 422, retryable: false, story: 'Trust and recalls travel alone, each in a bundle and a stream of its own. This bundle mixes them with something else, or is one of content that uses their stream.' },
   'DD-IMPORT-021': { exit: 2, http: 422, retryable: false, story: 'A recall that says nothing: it must name digests or items, or the recall that it lifts, and the id must be known when it lifts.' },
   'DD-IMPORT-022': { exit: 1, http: 404, retryable: false, story: 'There is no recall of this id on this appliance.' },
+  'DD-IMPORT-024': { exit: 1, http: 404, retryable: false, story: 'Manifest and index of this import are not kept here: it was turned away, or it is not verified yet. The sender has the bundle and can tell what is in it.' },
   'DD-IMPORT-023': { exit: 1, http: 500, retryable: true, story: 'A scanner gave no answer: it crashed, was too slow, or ended with a code that means nothing. What was not scanned is never taken for clean; `import resume` scans again.' },
   'DD-IMPORT-030': { exit: 1, http: 500, retryable: true, story: 'A delta copies from a blob that this appliance holds, and the bytes of that blob are no longer what its name says: the disk or somebody changed them.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -185,6 +185,7 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     nodes: { get: name => NODES.find(node => node.name === name), list: name => NODES.filter(node => name === undefined || node.pool === name) },
     console: name => Promise.resolve(`${name} booted\u001b[31m\n`),
     images: { list: () => Promise.resolve([IMAGE]), get: digest => Promise.resolve(digest === IMAGE.digest ? IMAGE : undefined) },
+    sbom: () => Promise.resolve(['{', '}\n']),
     scanners: () => Promise.resolve([{ name: 'clamav', state: 'ready', version: '1.4.6', definitions: { version: '20261118.0712', built: '2026-11-18T07:12:00Z', ageDays: 3 }, maxAgeDays: 14 }]),
     catalogue: {
       current: () => ({ generation: 2, items: kind => (kind === 'pypi' ? [NUMPY] : []), find: () => [] }),
