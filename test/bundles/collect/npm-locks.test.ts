@@ -3,8 +3,10 @@ import { copyFile, mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { runProgram } from '../../../appliance/core/run-program.ts'
 import { pnpmWants } from '../../../bundles/collect/npm/pnpm-lock.ts'
 import { yarnWants } from '../../../bundles/collect/npm/yarn-lock.ts'
+import { startCounting } from './support/counting.ts'
 import { startLoopback } from './support/loopback.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
 
@@ -106,4 +108,19 @@ await t.test('without an integrity in the project, our own lock pins what came f
   t.match(fault, { code: 'DD-COLLECT-004', message: /thing@1\.0\.0.*former lock\.json.*registry's own index/ })
   await writeFile(join(folder, 'workspace/lock.json'), '')
   t.not((await runCollect(folder, { npm: { projects: ['web'] } })).lockDigest, first.lockDigest, 'who means it deletes the lock')
+})
+
+await t.test('when a project changes, only what is new is asked of the registry of this machine', async t => {
+  const upstream = (await runProgram('npm', { args: ['config', 'get', 'registry'], env: process.env })).stdout.toString('utf8').trim()
+  const counting = await startCounting(upstream)
+  t.teardown(() => counting.close())
+  const lock = (...versions: string[]) => JSON.stringify({ lockfileVersion: 3, packages: Object.fromEntries(versions.map(each => [`node_modules/${each.slice(0, each.lastIndexOf('@'))}`, { version: each.slice(each.lastIndexOf('@') + 1) }])) })
+  const folder = t.testdir({ web: { 'package.json': '{}', '.npmrc': `registry=${counting.url}/\nnoproxy=127.0.0.1\n`, 'package-lock.json': lock('ms@2.1.3', 'is-odd@3.0.1') } })
+  await runCollect(folder, { npm: { projects: ['web'] } })
+  t.equal(counting.requests.length, 4, 'a manifest and a tarball each')
+  counting.reset()
+  await writeFile(join(folder, 'web/package-lock.json'), lock('ms@2.1.3', 'is-odd@3.0.1', 'is-number@6.0.0'))
+  const { fetchedBytes } = await runCollect(folder, { npm: { projects: ['web'] } })
+  t.ok(counting.requests.every(path => path.startsWith('/is-number')))
+  t.ok(fetchedBytes > 0 && fetchedBytes <= counting.bytes())
 })

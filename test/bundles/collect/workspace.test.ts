@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -98,4 +98,23 @@ await t.test('blobs that no lock needs are counted, and pruned only when asked; 
   t.strictSame((await readdir(join(workspace, 'blobs'))).toSorted(), ['round 0', 'round 2', 'round 3', 'round 4', 'round 5'].map(blobName).toSorted())
   t.equal((await readdir(join(workspace, 'locks'))).length, 3)
   t.equal(JSON.parse(await readFile(join(workspace, 'lock.json'), 'utf8')).items.length, 1)
+})
+
+await t.test('a disk that fills up ends in words, without a lock and without a half file; with space it goes on', { skip: process.getuid?.() !== 0 && 'only root can mount a small disk' }, async t => {
+  const folder = t.testdir({ disk: {}, 'a.bin': Buffer.alloc(200_000, 'a'), 'b.bin': Buffer.alloc(400_000, 'b') })
+  const workspace = join(folder, 'disk')
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=512k,mode=0700', 'drydock-test', workspace])
+  try {
+    await writeFile(join(folder, 'collection.yaml'), JSON.stringify({ apiVersion: 'drydock/v1', kind: 'Collection', name: 'test', files: [{ path: 'a.bin' }, { path: 'b.bin' }] }))
+    const run = async () => await runProgram(LAUNCHER, { args: ['bundle', 'collect', join(folder, 'collection.yaml'), '--workspace', workspace], env: process.env, accept: [0, 1] })
+    const { stderr, code } = await run()
+    t.equal(code, 1)
+    t.match(stderr, /expected space on the disk, found none left[^]*DD-CORE-002/)
+    t.notOk((await readdir(workspace)).includes('lock.json'))
+    t.notOk((await readdir(join(workspace, 'blobs'))).some(name => name.endsWith('.tmp')))
+    execFileSync('mount', ['-o', 'remount,size=4m', workspace])
+    t.equal((await run()).code, 0)
+  } finally {
+    execFileSync('umount', [workspace])
+  }
 })

@@ -1,11 +1,11 @@
 import { once } from 'node:events'
-import { createServer, request as ask } from 'node:http'
-import { request as askSecurely } from 'node:https'
+import { Agent, createServer, request as ask } from 'node:http'
+import { Agent as SecureAgent, request as askSecurely } from 'node:https'
 import type { AddressInfo } from 'node:net'
 
 export type Counting = {
   url: string
-  /** Path of every request, in order. */
+  /** Path of every request below the upstream's own, in order. */
   requests: string[]
   /** Bytes of all answers' bodies. */
   bytes(): number
@@ -20,12 +20,16 @@ export async function startCounting(upstream: string): Promise<Counting> {
   const requests: string[] = []
   let bytes = 0
   let hold = Infinity
+  const base = new URL(upstream)
+  const plain = new Agent({ proxyEnv: process.env })
+  const secure = new SecureAgent({ proxyEnv: process.env })
   const server = createServer((request, response) => {
-    const url = new URL(request.url ?? '/', upstream)
-    requests.push(url.pathname)
+    const path = request.url ?? '/'
+    const url = new URL(`${base.pathname.replace(/\/$/, '')}${path}`, base)
+    requests.push(path.split('?')[0]!)
     if (requests.length > hold) return
     const { host: _host, connection: _connection, ...headers } = request.headers
-    const passed = (url.protocol === 'https:' ? askSecurely : ask)(url, { method: request.method, headers })
+    const passed = (url.protocol === 'https:' ? askSecurely : ask)(url, { method: request.method, headers, agent: url.protocol === 'https:' ? secure : plain })
     passed.on('error', () => response.destroy())
     passed.on('response', answer => {
       response.writeHead(answer.statusCode ?? 502, answer.headers)
@@ -51,6 +55,8 @@ export async function startCounting(upstream: string): Promise<Counting> {
       hold = most
     },
     async close() {
+      plain.destroy()
+      secure.destroy()
       server.closeAllConnections()
       server.close()
       await once(server, 'close')
