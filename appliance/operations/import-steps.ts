@@ -11,10 +11,12 @@ export type Work = { signal: AbortSignal; progress: (done: number, total: number
 export interface ImportSteps {
   /** The table of states. */
   mayBecome(from: ImportState, to: ImportState): boolean
-  /** `volume` is which one of `volumeNames` the source is, from 1. */
+  /** `volume` is which one of `volumeNames` the source is, from 1; after the volumes they name the parity volumes. */
   verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }>
   missing(id: string): Promise<string[]>
   stage(id: string, source: string, work: Work, volume?: number): Promise<{ bytes: number; kept: number; peakKiB: number }>
+  /** Stages volumes that are lost, made from those that are staged. Parity volumes count on after the last volume. */
+  rebuild(id: string, staged: readonly number[], wanted: readonly number[], work: Work): Promise<void>
   finishStaging(id: string): Promise<void>
   scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }>
   promote(id: string): Promise<{ generation: number }>

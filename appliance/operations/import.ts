@@ -48,7 +48,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     const before = deps.ledger.get(id)
     const verified = await steps.verify(id, source)
     const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
-    const isSet = verified.preflight.volumes > 1
+    const isSet = verified.volumeNames.length > 1
     const joined = isSet && params.import === null ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
     if (joined !== undefined) return { joined }
     const same = before?.preflight?.manifest === verified.preflight.manifest
@@ -67,7 +67,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
 
   await parkedUntilComplete(deps, context, id, missing, move)
-  if (names.length > 1) await parkedUntilAllCame(deps, context, id, names, move)
+  if (names.length > 1) await parkedUntilAllCame(deps, context, id, { volumes: preflight.volumes, names }, move)
   // Who went on with another bundle that lay there before has not seen this one.
   const proceed = params.proceed && verdict.same
   if (preflight.control === undefined) await takeIn(deps, context, { id, source, preflight, names, proceed }, move)
@@ -110,7 +110,7 @@ async function takeIn(deps: ImportDeps, context: OperationContext, { id, source,
   const { steps } = deps
   if (!proceed) decide(await context.waitFor<Decision>('proceed'))
 
-  if (names.length > 1) await stageVolumes(deps, context, id, preflight, names, move)
+  if (names.length > 1) await stageVolumes(deps, context, id, preflight, { volumes: preflight.volumes, names }, move)
   else {
     await context.step('stage', async () => {
       move('staging')

@@ -1,29 +1,31 @@
-import { statfs } from 'node:fs/promises'
+import { rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { byteText } from '../../appliance/core/byte-text.ts'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { blobsBrought, blobsMissing } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
-import { BLOBS } from '../../bundles/format/index-line.ts'
 import { controlOf, type ControlKind, type RecallHit } from '../../bundles/format/control.ts'
 import { parseIndex, type Index } from '../../bundles/format/index-file.ts'
 import type { Finding, Preflight, Scan } from '../../bundles/format/import-record.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parseManifest, volumeName } from '../../bundles/format/manifest-file.ts'
+import { shardBytes } from '../../bundles/format/parity.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { bytesCopied, bytesWritten, copiesOf, openVolume, planOf, unpackVolume, type OpenMedia } from '../unpack/index.ts'
+import { bytesCopied, bytesWritten, copiesOf, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
+import { rebuildVolumes } from './rebuild.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
 import { scanItems } from './scan.ts'
@@ -111,7 +113,7 @@ export function createImporter(deps: ImporterDeps) {
         // What is mixed was refused by verification.
         const control = controlOf(verified.manifest) as ControlKind | null
         const preflight = control === null ? plain : await controlPreflight(deps, control, { head: volume.head, verified, index }, plain)
-        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: verified.manifest.volumes.map((_volume, k) => volumeName(verified.manifest, k + 1)) }
+        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: namesOf(verified.manifest) }
       } finally {
         await volume.close()
       }
@@ -138,10 +140,11 @@ export function createImporter(deps: ImporterDeps) {
         const index = verifyIndex(verified, parts)
         const number = await volume.number(verified, index)
         if (number !== expected) throw new DrydockError('DD-IMPORT-017', `expected volume ${expected} at ${source}, found volume ${number} there`, 'bring the volume that is missing: `drydock import run`')
-        const plan = planOf(index, number, deps.blobs.has)
+        if (number > verified.manifest.volumes.length) return await stageParity(id, { volume, verified, index, number, payloadOffset }, work)
+        const plan = planOf(verified.manifest, index, number, deps.blobs.has)
         await checkSpace(bytesWritten(plan) + (number === 1 ? bytesCopied(index, deps.blobs.has) : 0))
         if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
-        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(BLOBS.length))] : [])))
+        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(-64))] : [])))
         const payload = await volume.payload(payloadOffset)
         try {
           return await unpackVolume({ verified, index, volume: number, media: payload, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
@@ -151,6 +154,20 @@ export function createImporter(deps: ImporterDeps) {
       } finally {
         await volume.close()
       }
+    },
+
+    /**
+     * Volumes that are lost, from those that are staged: each is written as a file again and then staged like any other.
+     * @throws DD-BUNDLE-020 when too few are staged, DD-BUNDLE-021
+     */
+    async rebuild(id: string, staged: readonly number[], wanted: readonly number[], work: Work): Promise<void> {
+      const { verified, index } = await verifiedAgain(id)
+      const { blobFolder, parityFolder, rebuiltFolder: out } = staging(id)
+      const head = await staging(id).readHead()
+      await checkSpace(wanted.reduce((sum, number) => sum + verified.manifest.volumes[number - 1]!.payloadSize, 0))
+      const files = await rebuildVolumes({ verified, index, head, staged, wanted, blobFolder, parityFolder, out, store: deps.blobs, ...work })
+      for (const [number, file] of files) await this.stage(id, file, work, number)
+      await rm(out, { recursive: true, force: true })
     },
 
     /** Blobs that came in parts, joined with what the store has of them: each is read once more, and kept when all of it has its digest. */
@@ -219,6 +236,20 @@ export function createImporter(deps: ImporterDeps) {
     },
   }
 
+  /** The payload of a parity volume, each slice compared, into a folder of its own: nothing of it ever gets a name in the store. */
+  async function stageParity(id: string, { volume, verified, index, number, payloadOffset }: { volume: OpenVolume; verified: VerifiedManifest; index: VerifiedIndex; number: number; payloadOffset: number }, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }> {
+    const folder = staging(id).parityFolder
+    await checkSpace(shardBytes(verified.manifest.volumes))
+    await ensureFolder(folder, 0o700)
+    await rm(parityPath(folder, verified.manifest, number), { force: true })
+    const payload = await volume.payload(payloadOffset)
+    try {
+      return await unpackVolume({ verified, index, volume: number, media: payload, staging: folder, holds: () => false, ...work })
+    } finally {
+      await payload.close()
+    }
+  }
+
   /** After promotion: the manifest is not judged again, because a key that expires now must not leave an import half told. */
   async function accepted(id: string): Promise<{ manifest: Manifest; digest: Digest; index: () => Index }> {
     const head = await staging(id).readHead()
@@ -243,6 +274,11 @@ export function createImporter(deps: ImporterDeps) {
 }
 
 export type Importer = ReturnType<typeof createImporter>
+
+/** Of the volumes and then of the parity volumes, as their numbers go. */
+function namesOf(manifest: Manifest): string[] {
+  return Array.from({ length: manifest.volumes.length + (manifest.parity?.length ?? 0) }, (_, k) => volumeName(manifest, k + 1))
+}
 
 /** How a blob travelled is of no meaning once it is here. */
 function withoutParts(item: Item): Item {

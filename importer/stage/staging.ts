@@ -12,11 +12,15 @@ import type { BlobStore } from '../../mirror/store/blobs.ts'
 /**
  *     staging/<import>/head/manifest.json, manifest.json.asc, index-0 …   what was verified, as it was read
  *     staging/<import>/blobs/<hex>                                        payload that is not in the store yet
+ *     staging/<import>/parity/<hex>.joining                               parity shards, while a volume is missing
+ *     staging/<import>/rebuilt/                                           volume files made from them, until they are staged
  *     staging/<import>/scan/                                              what scanners see of it, while they look
  */
 export type Staging = {
   readonly blobFolder: string
   readonly scanFolder: string
+  readonly parityFolder: string
+  readonly rebuiltFolder: string
   keepHead(head: { manifest: Uint8Array; signatures: string }, parts: readonly Uint8Array[]): Promise<void>
   readHead(): Promise<{ manifest: Buffer; signatures: string; parts: Buffer[] }>
   /** Empty again: a run that was cut off may have left files whose bytes never reached the disk. */
@@ -38,6 +42,8 @@ export function stagingOf(folder: string): Staging {
   return {
     blobFolder: blobs,
     scanFolder: join(folder, 'scan'),
+    parityFolder: join(folder, 'parity'),
+    rebuiltFolder: join(folder, 'rebuilt'),
     async keepHead({ manifest, signatures }, parts) {
       await rm(head, { recursive: true, force: true })
       await ensureFolder(head, 0o700)

@@ -58,7 +58,7 @@ async function unpack(volume: VolumeReader, lines: Iterable<string>): Promise<vo
 function plannedOf(line: string): Planned {
   const [name = '', size = '', keep = '', content = '-', ...targets] = line.split(' ')
   return {
-    name, hex: name.slice(name.indexOf('/') + 1), size: Number(size), keep: keep === '1',
+    name, hex: name.slice(-64), size: Number(size), keep: keep === '1',
     content: content === '-' ? undefined : { size: Number(content.slice(0, -65)), hex: content.slice(-64) },
     targets: targets.map(target => ({ hex: target.slice(0, 64), offset: Number(target.slice(65, target.indexOf('*'))), count: Number(target.slice(target.indexOf('*') + 1)) })),
   }
@@ -73,10 +73,10 @@ async function take(volume: VolumeReader, planned: Planned): Promise<void> {
   const path = `/staging/${planned.hex}`
   const hex = planned.content !== undefined ? await writeChunk(volume, planned, planned.content) : planned.targets.length > 0 ? await writePiece(volume, planned) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path, planned.hex)
   if (hex !== planned.hex) {
-    if (planned.keep) unlinkSync(path)
+    if (planned.keep && planned.content === undefined) unlinkSync(path)
     throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
   }
-  kept += planned.keep ? planned.size : (planned.content?.size ?? planned.size) * planned.targets.reduce((times, { count }) => times + count, 0)
+  kept += (planned.keep ? planned.size : 0) + (planned.content?.size ?? planned.size) * planned.targets.reduce((times, { count }) => times + count, 0)
 }
 
 /** What the store holds already is not written again, but still checked: a damaged medium is reported, never "successful". */
@@ -144,9 +144,9 @@ async function writePiece(volume: VolumeReader, { size, targets }: Planned): Pro
 
 /**
  * A chunk is small enough to be held, so it is unfolded only when its bytes are those that were signed, and written only when what it
- * unfolds to is.
+ * unfolds to is. In a set with parity its compressed bytes stay too.
  */
-async function writeChunk(volume: VolumeReader, { name, hex, size, targets }: Planned, content: NonNullable<Planned['content']>): Promise<string> {
+async function writeChunk(volume: VolumeReader, { name, hex, size, keep, targets }: Planned, content: NonNullable<Planned['content']>): Promise<string> {
   const frame = Buffer.allocUnsafe(size)
   let filled = 0
   for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) filled += chunk.copy(frame, filled)
@@ -156,7 +156,17 @@ async function writeChunk(volume: VolumeReader, { name, hex, size, targets }: Pl
   const unfolded = createHash('sha256').update(bytes).digest('hex')
   if (unfolded !== content.hex) throw new DrydockError('DD-BUNDLE-030', `expected ${name} to unfold to sha256:${content.hex}, found sha256:${unfolded}`, 'the bundle was built wrong, though it is signed: build it again, and find out who changed the builder')
   await writeTargets(targets, bytes, 0, content.size)
+  if (keep) writeWhole(`/staging/${hex}`, frame)
   return found
+}
+
+function writeWhole(path: string, bytes: Buffer): void {
+  const file = openSync(path, NEW_FILE, 0o600)
+  try {
+    for (let at = 0; at < bytes.length; ) at += writeSync(file, bytes, at)
+  } finally {
+    closeSync(file)
+  }
 }
 
 /** The part that is `size` bytes long goes to each target, as often as it occurs there; these are its bytes from `at` on. */

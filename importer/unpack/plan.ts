@@ -1,7 +1,8 @@
 import { hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { blobsBrought, entriesOf } from '../../bundles/format/brought.ts'
-import { BLOBS } from '../../bundles/format/index-line.ts'
+import { BLOBS, CHUNKS } from '../../bundles/format/index-line.ts'
 import { partBytes, type Chunk, type Copy } from '../../bundles/format/item.ts'
+import type { Manifest } from '../../bundles/format/manifest.ts'
 import type { VerifiedIndex } from '../../bundles/format/verified.ts'
 
 /** Where a part goes: `count` times, one after the other, from `offset` of the blob on. */
@@ -12,8 +13,13 @@ export type Target = { blob: Digest; offset: number; count: number }
  */
 export type Planned = { name: string; size: number; keep: boolean; content?: Chunk['content']; targets: Target[] }
 
+/** Whether compressed chunks stay beside what they unfold to: a volume that is lost is rebuilt from the bytes of the others as they stood in them. */
+export function framesKept({ volumes, parity }: Manifest): boolean {
+  return parity !== undefined && volumes.length > 1
+}
+
 /** What the volume holds, in its order; what the store holds already is checked but not written. */
-export function planOf(index: VerifiedIndex, volume: number, holds: (digest: Digest) => boolean): Planned[] {
+export function planOf(manifest: Manifest, index: VerifiedIndex, volume: number, holds: (digest: Digest) => boolean): Planned[] {
   const targets = new Map<string, Target[]>()
   const contents = new Map<string, Chunk['content']>()
   for (const [blob, { parts }] of blobsBrought(index)) {
@@ -34,13 +40,13 @@ export function planOf(index: VerifiedIndex, volume: number, holds: (digest: Dig
   }
   return entriesOf(index, volume).map(({ name, size, digest }) => {
     const content = contents.get(name)
-    return { name, size, keep: name.startsWith(BLOBS) && !holds(digest), ...(content === undefined ? {} : { content }), targets: targets.get(name) ?? [] }
+    return { name, size, keep: (name.startsWith(BLOBS) && !holds(digest)) || (name.startsWith(CHUNKS) && framesKept(manifest)), ...(content === undefined ? {} : { content }), targets: targets.get(name) ?? [] }
   })
 }
 
 /** Bytes that the plan writes. */
 export function bytesWritten(plan: readonly Planned[]): number {
-  return plan.reduce((sum, { size, keep, content, targets }) => sum + (keep ? size : targets.reduce((times, { count }) => times + count, 0) * (content?.size ?? size)), 0)
+  return plan.reduce((sum, { size, keep, content, targets }) => sum + (keep ? size : 0) + targets.reduce((times, { count }) => times + count, 0) * (content?.size ?? size), 0)
 }
 
 /** One line for the confined process: `NAME SIZE KEEP CONTENT [HEX@OFFSET*COUNT …]`, CONTENT being `-` or `SIZE:HEX` of what a chunk unfolds to. */

@@ -12,15 +12,18 @@ import { runProgram } from '../../appliance/core/run-program.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import { itemKey } from '../../bundles/format/item.ts'
+import type { Manifest } from '../../bundles/format/manifest.ts'
+import { shardBytes } from '../../bundles/format/parity.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import { startConfined } from './confine.ts'
 import type { Payload } from './open-volume.ts'
-import { planLine, planOf } from './plan.ts'
+import { planLine, planOf, type Planned } from './plan.ts'
+import { parityPlan } from './shards.ts'
 
 export type UnpackInput = {
   verified: VerifiedManifest
   index: VerifiedIndex
-  /** Which volume of its set the media is. */
+  /** Which volume of its set the media is; a parity volume is joined to its shard in the staging folder. */
   volume: number
   media: Payload
   /** An empty folder of our own: blobs lie in it as <hex>. */
@@ -40,7 +43,8 @@ export type Unpacked = { bytes: number; kept: number; peakKiB: number }
  * @throws DD-BUNDLE-003, 005…008 for what is wrong with the volume, DD-IMPORT-011 when the confined process died, DD-CORE-002 on a full disk
  */
 export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
-  const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), 0)
+  const { manifest } = input.verified
+  const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), manifest.parity === undefined ? 0 : shardBytes(manifest.volumes))
   const child = startConfined({ program: 'importer/unpack/inside.ts', largest, staging: input.staging, media: input.media.fd, ...(input.signal === undefined ? {} : { signal: input.signal }) })
   const ended = endOf(child)
   const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)]).catch(async (failure: unknown) => {
@@ -69,7 +73,7 @@ async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: Unpac
   let flushing: Promise<void> | undefined
   for await (const line of createInterface({ input: child.stdout! })) {
     last = checkShape(Report, JSON.parse(line), 'the report of the confined process')
-    if (last.done !== undefined) input.progress?.(last.done, input.verified.manifest.volumes[input.volume - 1]!.payloadSize)
+    if (last.done !== undefined) input.progress?.(last.done, payloadBytes(input.verified.manifest, input.volume))
     if (last.flush !== undefined && flushing === undefined) {
       flushing = flush(join(input.staging, last.flush)).finally(() => {
         flushing = undefined
@@ -102,6 +106,15 @@ async function flush(path: string): Promise<void> {
   }
 }
 
+/** Volumes count from 1; parity volumes go on after the last one. */
+function planFor({ verified: { manifest }, index, volume, holds }: UnpackInput): Planned[] {
+  return volume > manifest.volumes.length ? parityPlan(manifest, volume) : planOf(manifest, index, volume, holds)
+}
+
+function payloadBytes({ volumes }: Manifest, volume: number): number {
+  return volumes[volume - 1]?.payloadSize ?? shardBytes(volumes)
+}
+
 type Ended = { code: number | null; stderr: string }
 
 function endOf(child: ChildProcess): Promise<Ended> {
@@ -127,7 +140,7 @@ async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
   stdin.on('error', () => undefined)
   stdin.write(`${JSON.stringify({ offset: input.media.offset })}\n`)
   let lines = ''
-  for (const planned of planOf(input.index, input.volume, input.holds)) {
+  for (const planned of planFor(input)) {
     lines += planLine(planned)
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return

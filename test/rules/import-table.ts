@@ -24,6 +24,8 @@ export const EDGES: readonly Edge[] = [
   { from: 'importer/media', to: 'importer/unpack', why: 'the reader of media stands behind the same filter, and what it reads is taken like any source' },
   { from: 'importer/stage', to: 'importer/verify', why: 'stage goes on from a verified manifest' },
   { from: 'importer/stage', to: 'importer/unpack', why: 'staging runs the confined process' },
+  { from: 'importer/stage', to: 'bundles/parity', why: 'a lost volume is written again from what is staged of the others' },
+  { from: 'importer/unpack', to: 'bundles/parity', why: 'where the bytes of a shard lie once they are unpacked' },
   { from: 'importer/stage', to: 'mirror/store', why: 'promotion publishes a generation' },
   { from: 'importer/stage', to: 'importer/scan', why: 'what is staged is scanned before anybody can approve it' },
   { from: 'importer/scan', to: 'importer/unpack', why: 'one table of forbidden system calls' },
