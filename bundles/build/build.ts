@@ -33,7 +33,7 @@ export type BuildInput = {
   /** So many lost or damaged volumes can be rebuilt; each parity volume is as large as the largest volume. */
   parity?: number
   /** What the receiver holds already (its receipt's inventory), and the digest that names it in the manifest. */
-  since?: { base: Digest; baseSequence?: number; inventory: ReadonlySet<string> }
+  since?: { base: Digest; baseSequence?: number; inventory: ReadonlySet<string>; items?: ReadonlySet<string> }
   /** What the workspace remembers of blobs in chunks, see records.ts. */
   maps?: ChunkMaps
   signal?: AbortSignal
@@ -58,8 +58,8 @@ export async function buildBundle(input: BuildInput): Promise<Built> {
   }
 }
 
-async function buildVolumes(input: BuildInput, { index, sources }: Payload): Promise<Built> {
-  const planned = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, placed, volumes, parts))
+async function buildVolumes(input: BuildInput, { index, sources, omits }: Payload): Promise<Built> {
+  const planned = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, omits, placed, volumes, parts))
   const withParity = planned.manifest.parity !== undefined
   // With parity the payload is read three times: for the digests in the manifest, into the volumes, and into the parity volumes.
   const work = (reading: 0 | 1 | 2): Work => {
@@ -120,7 +120,12 @@ async function parityKnown(planned: Split, sources: ReadonlyMap<string, Source>,
   return { ...planned, manifest, manifestBytes: encodeManifest(manifest) }
 }
 
-function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[], parts: Manifest['index']): Manifest {
+/** What a delta says of itself. An importer that does not know what `omits` means must not take it for the whole lock. */
+function baseOf({ base, baseSequence }: NonNullable<BuildInput['since']>, omits: number): Partial<Manifest> {
+  return { base, ...(baseSequence === undefined ? {} : { baseSequence }), ...(omits === 0 ? {} : { omits, critical: ['omits'] }) }
+}
+
+function manifestOf(input: BuildInput, omits: number, index: Index, volumes: readonly Volume[], parts: Manifest['index']): Manifest {
   const bytes = index.entries.reduce((sum, entry) => sum + entry.size, 0)
   const items: Record<string, number> = {}
   for (const item of index.items) items[item.kind] = (items[item.kind] ?? 0) + 1
@@ -134,7 +139,7 @@ function manifestOf(input: BuildInput, index: Index, volumes: readonly Volume[],
     epoch: input.sender.epoch,
     sequence: input.sender.sequence,
     created: input.lock.created,
-    ...(input.since === undefined ? {} : { base: input.since.base, ...(input.since.baseSequence === undefined ? {} : { baseSequence: input.since.baseSequence }) }),
+    ...(input.since === undefined ? {} : baseOf(input.since, omits)),
     index: parts,
     volumes: volumes.map(({ payloadSize, firstEntry, entries }) => ({ payloadSize, firstEntry, entries })),
     ...(input.parity === undefined || input.parity === 0 ? {} : { parity: parityPlaceholder(volumes, input.parity, pieceBytes(input.volumeBytes)) }),

@@ -1,5 +1,6 @@
 import { dirname } from 'node:path'
-import { hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
+import { canonicalJson } from '../format/canonical-json.ts'
 import type { CollectionLock } from '../format/collection-lock.ts'
 import type { Index } from '../format/index-file.ts'
 import { BLOBS } from '../format/index-line.ts'
@@ -17,14 +18,15 @@ export type PayloadInput = {
   /** WORKSPACE/blobs: every blob by its 64 hex digits. */
   blobFolder: string
   volumeBytes?: number
-  since?: { inventory: ReadonlySet<string> }
+  /** Blobs that the receiver holds, and items (by the digest of their canonical JSON) that it has as they are. */
+  since?: { inventory: ReadonlySet<string>; items?: ReadonlySet<string> }
   /** What is remembered of blobs that were cut into chunks; without it nothing is, and deltas are made from bytes that are still here. */
   maps?: ChunkMaps
   signal?: AbortSignal
 }
 
-/** What a bundle is to hold, and where the bytes of its entries come from. All are of volume 1 until they are split. */
-export type Payload = { index: Index; sources: Map<string, Source>; close(): Promise<void> }
+/** What a bundle is to hold, how many items stay out because the receiver has them, and where the bytes of its entries come from. All are of volume 1 until they are split. */
+export type Payload = { index: Index; sources: Map<string, Source>; omits: number; close(): Promise<void> }
 
 const NO_MAPS: ChunkMaps = { get: async () => undefined, keep: async () => undefined, list: async () => [] }
 
@@ -72,7 +74,12 @@ export async function payloadOf(input: PayloadInput): Promise<Payload> {
   }
 
   try {
+    let omits = 0
     for (const item of input.lock.items.toSorted((a, b) => (itemKey(a) < itemKey(b) ? -1 : 1))) {
+      if (input.since?.items?.has(digestOf(canonicalJson(item))) === true) {
+        omits++
+        continue
+      }
       const blobs: ItemBlob[] = []
       for (const blob of item.blobs) {
         const name = `${BLOBS}${hexOf(blob.digest)}`
@@ -87,7 +94,7 @@ export async function payloadOf(input: PayloadInput): Promise<Payload> {
       }
       items.push({ ...item, blobs })
     }
-    return { index: { entries, items }, sources, close }
+    return { index: { entries, items }, sources, omits, close }
   } catch (failure) {
     await close()
     throw failure

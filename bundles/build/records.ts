@@ -38,7 +38,8 @@ export const SentRecord = Type.Object(
     sequence: Type.Integer({ minimum: 1 }),
     /** SHA-256 of the bundle's manifest.json: what a delta on it names as its base. */
     manifest: DigestText,
-    items: Type.Array(Type.Object({ key: Type.String(), blobs: Type.Array(DigestText) }, { additionalProperties: false })),
+    /** `document` is the SHA-256 of the item's canonical JSON. */
+    items: Type.Array(Type.Object({ key: Type.String(), document: DigestText, blobs: Type.Array(DigestText) }, { additionalProperties: false })),
   },
   { additionalProperties: false },
 )
@@ -47,7 +48,7 @@ export type SentRecord = Type.Static<typeof SentRecord>
 /** After the bundle is whole, and before its sequence is kept: a sequence that was used has a record. */
 export async function keepRecord({ folder, lock }: Pick<OpenWorkspace, 'folder' | 'lock'>, manifest: Manifest): Promise<void> {
   const { epoch, sequence } = manifest
-  const items = lock.items.map(item => ({ key: itemKey(item), blobs: item.blobs.map(({ digest }) => digest) }))
+  const items = lock.items.map(item => ({ key: itemKey(item), document: digestOf(canonicalJson(item)), blobs: item.blobs.map(({ digest }) => digest) }))
   const record: SentRecord = { format: 'drydock-sent/1', epoch, sequence, manifest: digestOf(encodeManifest(manifest)), items }
   await ensureFolder(join(folder, RECORDS))
   await writeDurably(join(folder, RECORDS, sentName(epoch, sequence)), pack(record), { mode: 0o644 })
@@ -57,12 +58,12 @@ export async function keepRecord({ folder, lock }: Pick<OpenWorkspace, 'folder' 
  * What a delta stands on that is made without a receipt.
  * @throws DD-BUNDLE-031 when nothing is remembered of this sequence
  */
-export async function readRecord(folder: string, { epoch }: Pick<Workspace, 'epoch'>, sequence: number): Promise<{ base: Digest; baseSequence: number; inventory: ReadonlySet<string> }> {
+export async function readRecord(folder: string, { epoch }: Pick<Workspace, 'epoch'>, sequence: number): Promise<{ base: Digest; baseSequence: number; inventory: ReadonlySet<string>; items: ReadonlySet<string> }> {
   const record = await readFile(join(folder, RECORDS, sentName(epoch, sequence))).then(bytes => unpack(SentRecord, bytes, 'the record'), (failure: unknown) => {
     if (isErrno(failure, 'ENOENT')) return undefined
     throw failure
   })
-  if (record !== undefined) return { base: record.manifest, baseSequence: record.sequence, inventory: new Set(record.items.flatMap(({ blobs }) => blobs)) }
+  if (record !== undefined) return { base: record.manifest, baseSequence: record.sequence, inventory: new Set(record.items.flatMap(({ blobs }) => blobs)), items: new Set(record.items.map(({ document }) => document)) }
   const known = await sequencesOf(folder, epoch)
   throw new DrydockError('DD-BUNDLE-031', `expected a whole record of sequence ${sequence} in epoch ${epoch} of this workspace, found ${known.length === 0 ? 'none of any' : `only ${known.join(', ')}`}`, 'name a sequence that this workspace built and the site imported, or build without --since-bundle')
 }

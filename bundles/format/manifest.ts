@@ -36,6 +36,8 @@ export const Manifest = Type.Object({
   /** What a delta stands on: the digest of a receipt, or of the manifest of an earlier bundle of this stream and epoch, whose sequence then is `baseSequence`. */
   base: Type.Optional(DigestText),
   baseSequence: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  /** Items that are at the base as they are in the lock, so many, and stay out of the index. Always critical: who ignores it would miss them. */
+  omits: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
   index: Type.Array(IndexPart, { maxItems: 4096 }),
   volumes: Type.Array(Volume, { minItems: 1, maxItems: 999 }),
   /** What parity volumes hold. A reader that does not know it needs every volume, and refuses a parity volume by its first entry; so it is not critical. */

@@ -21,6 +21,8 @@ export const Receipt = Type.Object(
     inventoryDigest: DigestText,
     inventory: Type.Array(DigestText),
     counts: Type.Record(Type.String(), Type.Integer({ minimum: 0 })),
+    /** SHA-256 of the canonical JSON of each item, sorted: those stay out of the next delta. */
+    items: Type.Optional(Type.Array(DigestText)),
     /** Scanners that looked at what came in, and the version of their definitions; not there when none did. */
     scans: Type.Optional(Type.Array(Type.Object({ scanner: Type.String(), version: Type.String(), definitions: Type.Optional(Type.String()) }, { additionalProperties: false }))),
     refused: Type.Array(Type.String()),

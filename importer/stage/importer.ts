@@ -6,7 +6,7 @@ import { digestFromHex, digestOf, type Digest } from '../../appliance/core/diges
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
-import { blobsBrought, blobsMissing } from '../../bundles/format/brought.ts'
+import { blobsBrought } from '../../bundles/format/brought.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import { controlOf, type ControlKind, type RecallHit } from '../../bundles/format/control.ts'
 import { parseIndex, type Index } from '../../bundles/format/index-file.ts'
@@ -24,6 +24,7 @@ import type { Scanners } from '../scan/index.ts'
 import { bytesCopied, bytesWritten, copiesOf, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
+import { missingOf, type BaseView } from './base.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { rebuildVolumes } from './rebuild.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
@@ -55,6 +56,8 @@ export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hit
   internalNames?: FindingPolicy['internalNames']
   licences?: FindingPolicy['licences']
   affects?: (items: readonly Item[]) => string[]
+  /** For deltas: the generation that an import made, by the digest of its receipt or of its manifest. */
+  baseGeneration?: BaseView['baseGeneration']
   /** Those who look at staged blobs for what the site does not want. */
   scanners?: Scanners
   /** How a source is read; left out, it is a path of this machine. */
@@ -84,7 +87,7 @@ export function createImporter(deps: ImporterDeps) {
     return { head, verified, index: verifyIndex(verified, head.parts) }
   }
 
-  const missingFrom = (index: VerifiedIndex): string[] => [...blobsMissing(index, deps.blobs.has)].map(([digest, item]) => `${item} ${digest}`)
+  const missingFrom = (verified: VerifiedManifest, index: VerifiedIndex): string[] => missingOf(verified, index, { holds: deps.blobs.has, catalogue: deps.catalogue, baseGeneration: deps.baseGeneration ?? (() => undefined) })
 
   /** Before anything is taken in, a person sees who will look at it and how old the definitions are. */
   async function scannersNow(): Promise<Pick<PreflightInput, 'scanners'>> {
@@ -109,11 +112,12 @@ export function createImporter(deps: ImporterDeps) {
         const index = verifyIndex(verified, parts)
         const number = await volume.number(verified, index)
         await staging(id).keepHead(volume.head, parts)
-        const plain = preflightOf({ bundle: basename(source), verified, index, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
+        const missing = missingFrom(verified, index)
+        const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
         // What is mixed was refused by verification.
         const control = controlOf(verified.manifest) as ControlKind | null
         const preflight = control === null ? plain : await controlPreflight(deps, control, { head: volume.head, verified, index }, plain)
-        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing: missingFrom(index), volume: number, volumeNames: namesOf(verified.manifest) }
+        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing, volume: number, volumeNames: namesOf(verified.manifest) }
       } finally {
         await volume.close()
       }
@@ -121,7 +125,8 @@ export function createImporter(deps: ImporterDeps) {
 
     /** For a parked delta: what it still misses. */
     async missing(id: string): Promise<string[]> {
-      return missingFrom((await verifiedAgain(id)).index)
+      const { verified, index } = await verifiedAgain(id)
+      return missingFrom(verified, index)
     },
 
     /**
@@ -181,7 +186,9 @@ export function createImporter(deps: ImporterDeps) {
 
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
     async scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }> {
-      const { index } = await verifiedAgain(id)
+      const { verified, index } = await verifiedAgain(id)
+      const [gone] = missingFrom(verified, index)
+      if (gone !== undefined) throw new DrydockError('DD-IMPORT-031', `expected all that this delta stands on to be here still, found none of ${gone}`, 'go back to a generation that has it and resume, or have the sender build without --since and --since-bundle')
       const folder = staging(id)
       const blobs = folder.over(deps.blobs)
       const view = deps.catalogue.current()

@@ -18,6 +18,8 @@ export type PreflightInput = {
   bundle: string
   verified: VerifiedManifest
   index: VerifiedIndex
+  /** How much of what it stands on is not here. */
+  missing: number
   view: CatalogueView
   holds: (digest: Digest) => boolean
   /** Pools that something of this could move; they change nothing by themselves. */
@@ -52,7 +54,7 @@ export function preflightOf(input: PreflightInput): Preflight {
     changes,
     newBytes,
     presentBytes,
-    findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.index, input.holds), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
+    findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.missing), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
     ...(input.scanners === undefined ? {} : { scanners: [...input.scanners.states] }),
     affects: input.affects(news),
     freeBytes: input.freeBytes,

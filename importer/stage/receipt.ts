@@ -21,7 +21,7 @@ export type ReceiptFacts = {
 
 /** What the appliance says it holds after an import: with it the sender makes the next delta, and an auditor sees who agreed. */
 export function receiptOf(facts: ReceiptFacts): Receipt {
-  const { inventory, counts } = inventoryOf(facts.view)
+  const { inventory, counts, items } = inventoryOf(facts.view)
   return {
     format: 'drydock-receipt/1',
     applianceId: facts.applianceId,
@@ -38,6 +38,7 @@ export function receiptOf(facts: ReceiptFacts): Receipt {
     inventoryDigest: digestOf(canonicalJson(inventory)),
     inventory,
     counts,
+    items,
     ...(facts.scans.length === 0 ? {} : { scans: facts.scans.map(scanOf) }),
     refused: [],
     missing: [],
@@ -48,14 +49,17 @@ function scanOf({ scanner, version, definitions }: Scan): NonNullable<Receipt['s
   return { scanner, version, ...(definitions === undefined || definitions === null ? {} : { definitions: definitions.version }) }
 }
 
-function inventoryOf(view: CatalogueView): { inventory: Digest[]; counts: Record<string, number> } {
+function inventoryOf(view: CatalogueView): Required<Pick<Receipt, 'inventory' | 'counts' | 'items'>> {
   const digests = new Set<Digest>()
+  const items: Digest[] = []
   const counts: Record<string, number> = {}
   for (const kind of ITEM_KINDS) {
     for (const item of view.items(kind)) {
       counts[kind] = (counts[kind] ?? 0) + 1
       for (const blob of item.blobs) digests.add(blob.digest)
+      // The catalogue keeps canonical JSON, so its fields stand in that order still; one whose do not travels again, no more.
+      items.push(digestOf(JSON.stringify(item)))
     }
   }
-  return { inventory: [...digests].toSorted(), counts }
+  return { inventory: [...digests].toSorted(), counts, items: items.toSorted() }
 }

@@ -10,6 +10,7 @@ import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { removeLeftovers } from '../../appliance/operations/import-leftovers.ts'
+import { baseGeneration } from '../../appliance/operations/base-generation.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { openHistory } from '../../appliance/state/history.ts'
 import { trustedTime } from '../../appliance/state/trusted-time.ts'
@@ -75,7 +76,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   if (marks.trust() === undefined) await marks.raiseTrust(await loadTrust(options.trust))
   const steps = createImporter({
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
-    stagingDir, site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
+    stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
     ...(options.scan === undefined ? {} : { scanners: createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, ...options.scan }, clock }) }),
   })

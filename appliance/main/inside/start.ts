@@ -27,6 +27,7 @@ import { nodeRegistry } from '../../state/node-registry.ts'
 import { openStepRecords } from '../../state/step-records.ts'
 import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
+import { baseGeneration } from '../../operations/base-generation.ts'
 import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
 import { createScanners } from '../../../importer/scan/index.ts'
 import { bundleHeads, createImporter } from '../../../importer/stage/index.ts'
@@ -147,6 +148,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     licences: config.policy.licences, internalNames: config.policy.internalNames,
     openMedia: source => media.open(source),
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
+    baseGeneration: base => baseGeneration(ledger, base),
   })
   const heads = bundleHeads({ stagingDir: paths.staging, keptDir: paths.bundles })
   const imports = createImports({

@@ -8,6 +8,7 @@ import { digestOf, hexOf } from '../../../appliance/core/digest.ts'
 import { checkVolume, chunkMapsOf, keepRecord, keepSequence, openSet, openWorkspace, readRecord, type Built } from '../../../bundles/build/index.ts'
 import { samePlaces } from '../../../bundles/build/in-place.ts'
 import { isUncompressed } from '../../../bundles/build/uncompressed.ts'
+import { canonicalJson } from '../../../bundles/format/canonical-json.ts'
 import type { Index } from '../../../bundles/format/index-file.ts'
 import { CHUNKS } from '../../../bundles/format/index-line.ts'
 import { partBytes, type BlobPart } from '../../../bundles/format/item.ts'
@@ -193,12 +194,15 @@ await t.test('a workspace remembers what each bundle brought, and says what it k
   const first = await bundleOf({ folder, items, signers: [], maps: chunkMapsOf(folder) })
   await keepRecord(workspace, first.manifest)
   await keepSequence(workspace, 1)
-  t.same(await readRecord(folder, workspace.sender, 1), { base: digestOf(readHead(first.file)), baseSequence: 1, inventory: new Set([digestOf('one'), digestOf(old)]) })
+  t.match(await readRecord(folder, workspace.sender, 1), { base: digestOf(readHead(first.file)), baseSequence: 1, inventory: new Set([digestOf('one'), digestOf(old)]), items: new Set(items.map(item => digestOf(canonicalJson(item)))) })
   await t.rejects(readRecord(folder, workspace.sender, 7), { code: 'DD-BUNDLE-031', message: /found only 1$/ })
   await t.rejects(readRecord(folder, { epoch: 3 }, 1), { code: 'DD-BUNDLE-031' }, 'an epoch starts with nothing')
   const built = await bundleOf({ folder, items: fileItems(blobFolder, { a: 'one', img: Buffer.concat([Buffer.from('x'), old]) }, '2'), signers: [], sequence: 2, since: await readRecord(folder, workspace.sender, 1) })
   t.match(built.manifest, { base: digestOf(readHead(first.file)), baseSequence: 1 })
   t.ok(built.size < 200_000)
+  const same = await bundleOf({ folder, items, signers: [], sequence: 3, since: await readRecord(folder, workspace.sender, 1) })
+  t.match(same.manifest, { omits: 2, critical: ['omits'], totals: { items: {} } }, 'what is there as it is stays out of the index too')
+  await t.resolves(checkVolume(same.file))
   writeFileSync(join(folder, 'records/0-0001.sent.zst'), 'rotten')
   await t.rejects(readRecord(folder, workspace.sender, 1), { code: 'DD-BUNDLE-031' })
 })
