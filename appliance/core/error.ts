@@ -28,14 +28,19 @@ export class DrydockError extends Error {
 
 export type ErrorBody = { code: ErrorCode; message: string; hint: string; retryable: boolean; at?: string }
 
+/** What SQLite answers when the kernel told it the same; the low byte of its code (sqlite.org/rescode.html). */
+const SQLITE_IOERR = 10
+const SQLITE_FULL = 13
+
 /** Any failure as an error with a code; what has none becomes DD-CORE-001 with the cause kept for the log. */
 export function asDrydockError(failure: unknown): DrydockError {
   if (failure instanceof DrydockError) return failure
   const errno = failure instanceof Error && 'code' in failure ? String(failure.code) : ''
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') {
+  const sqlite = failure instanceof Error && 'errcode' in failure ? Number(failure.errcode) & 0xff : 0
+  if (errno === 'ENOSPC' || errno === 'EDQUOT' || sqlite === SQLITE_FULL) {
     return new DrydockError('DD-CORE-002', 'expected space on the disk, found none left', 'free space or enlarge the data volume, then run the command again', { cause: failure })
   }
-  if (errno === 'EIO') {
+  if (errno === 'EIO' || sqlite === SQLITE_IOERR) {
     return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
   }
   if (errno === 'EACCES' || errno === 'EPERM') {

@@ -17,7 +17,7 @@ export const PROGRESS_INTERVAL = 500
 export type JournalRecord = { operation: string; kind: string; name: string; phase: 'intent' | 'effect' | 'result' }
 export type OnJournal = (record: JournalRecord, when: 'before' | 'after') => void | Promise<void>
 
-export type EngineOptions = { journal: Journal; events: EventSink; clock: Clock; log: Log; onJournal?: OnJournal }
+export type EngineOptions = { journal: Journal; events: EventSink; clock: Clock; log: Log; onJournal?: OnJournal; stop?: (error: DrydockError) => void }
 
 export type Engine = Operations & {
   /** Goes on with what a crash or a stop cut off. After every kind is registered. */
@@ -39,7 +39,7 @@ const ENDED: ReadonlySet<Operation['state']> = new Set(['succeeded', 'failed', '
  * going on after a wait, and running for the first time the same thing. A stop is treated as a crash: the run is frozen, not unwound.
  */
 export function createOperations(options: EngineOptions): Engine {
-  const { journal, clock } = options
+  const { journal, clock, stop = stopHere } = options
   const kinds = new Map<string, OperationKind<Json>>()
   const lanes = new Map<string, string[]>()
   const runs = new Map<string, Run>()
@@ -117,7 +117,14 @@ export function createOperations(options: EngineOptions): Engine {
       else if (stored(id).cancelledBy !== null) setState(id, { state: 'cancelled', error: cancelled(stored(id)).toJSON() })
       else fail(id, outcome.failure)
     } catch (failure) {
-      if (!run.frozen) fail(id, failure)
+      if (run.frozen) return
+      try {
+        fail(id, failure)
+      } catch (unwritten) {
+        // What cannot be written down did not happen: only a new start can tell how things stand.
+        run.frozen = true
+        stop(asDrydockError(unwritten))
+      }
     }
   }
 
@@ -272,6 +279,10 @@ export function createOperations(options: EngineOptions): Engine {
       await Promise.allSettled(effects)
     },
   }
+}
+
+function stopHere(error: DrydockError): never {
+  throw error
 }
 
 /** The promise of a run that is over for this process. Nothing refers to it, so it is collected with the run. */

@@ -9,12 +9,16 @@ import type { Operations } from './operation-kind.ts'
 const OVER: readonly ImportState[] = ['imported', 'refused', 'rejected', 'cancelled']
 const IMPORT_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}$/
 
+export function isOver(state: ImportState): boolean {
+  return OVER.includes(state)
+}
+
 /**
  * What a kill or a power cut left in DATA/staging and no import will ever ask for: an upload that was cut off in the middle,
  * or one that was whole before anybody could submit it. A bundle of many GiB must not lie there for ever. Before the operations start.
  */
 export async function removeLeftovers(stagingDir: string, ledger: ImportLedger, operations: Pick<Operations, 'list'>): Promise<void> {
-  const live = ledger.list().filter(({ state }) => !OVER.includes(state))
+  const live = ledger.list().filter(({ state }) => !isOver(state))
   const unfinished = (['queued', 'running', 'waiting'] as const).flatMap(state => operations.list({ state, limit: 1000 })).filter(({ kind }) => kind === 'import')
   // Submitted in the instant of the cut: its record is not written yet, so nobody can say which upload is its own.
   if (unfinished.some(({ id }) => ledger.get(id) === undefined)) return

@@ -28,44 +28,36 @@ export async function joinVolume(deps: ImportDeps, id: string, manifest: string,
   if (into === undefined) return undefined
   const known = deps.ledger.volumes(into).find(other => other.volume === volume.volume)
   if (known !== undefined && known.source !== volume.source) {
+    // Nobody else may be left to wake it: who brought this volume first was cut off after it was kept.
+    wake(deps, into)
     throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, 'bring those that are missing: drydock import show')
   }
   if (known === undefined) deps.ledger.keepVolume(into, volume)
   deps.ledger.join(id, into)
   await deps.steps.clean(id)
+  return { into, woke: wake(deps, into) }
+}
+
+/** Lets an import that waits for volumes look again. @returns the wait that this ended */
+function wake(deps: ImportDeps, into: string): string | null {
   const { operation } = deps.ledger.get(into)!
   const waitingOn = deps.operations.get(operation)?.waitingOn
-  if (waitingOn === null || waitingOn === undefined || !WAITS.test(waitingOn)) return { into, woke: null }
+  if (waitingOn === null || waitingOn === undefined || !WAITS.test(waitingOn)) return null
   deps.operations.signal(operation, waitingOn, { go: true })
-  return { into, woke: waitingOn }
+  return waitingOn
 }
 
-/** A set: how many volumes it has, and the names of them and of the parity volumes behind them. */
-export type VolumeSet = { volumes: number; names: readonly string[] }
-
-/**
- * `volume 2 of 3 (demo-0001.v2-of-3.drydock)`, for each that did not come; what was wrong with one that did is said. None when as many
- * volumes and parity volumes are here as the set has volumes.
- */
-function missingVolumes(deps: ImportDeps, id: string, { volumes, names }: VolumeSet, faults: ReadonlyMap<number, string> = new Map()): string[] {
+/** `volume 2 of 3 (demo-0001.v2-of-3.drydock)`, for each that did not come; what was wrong with one that did is said. */
+function missingVolumes(deps: ImportDeps, id: string, names: readonly string[], faults: ReadonlyMap<number, string> = new Map()): string[] {
   const here = new Set(deps.ledger.volumes(id).map(({ volume }) => volume))
-  if (here.size >= volumes) return []
-  const fault = (number: number): string => (faults.has(number) ? `: ${faults.get(number)}` : '')
-  const lines = names.flatMap((name, k) => {
-    if (k < volumes) return here.has(k + 1) ? [] : [`volume ${k + 1} of ${volumes} (${name})${fault(k + 1)}`]
-    return faults.has(k + 1) ? [`parity volume ${k + 1 - volumes} (${name})${fault(k + 1)}`] : []
-  })
-  const parity = names.length - volumes
-  if (parity === 0) return lines
-  const more = volumes - here.size
-  return [...lines, `${[...here].filter(number => number > volumes).length} of ${parity} parity volumes here: ${more === 1 ? 'one more volume or parity volume makes' : `${more} more volumes or parity volumes make`} it whole`]
+  return names.flatMap((name, k) => (here.has(k + 1) ? [] : [`volume ${k + 1} of ${names.length} (${name})${faults.has(k + 1) ? `: ${faults.get(k + 1)}` : ''}`]))
 }
 
-/** Parks until every volume has come, or enough parity volumes in their place; the payload of none is read before. */
-export async function parkedUntilAllCame(deps: ImportDeps, context: OperationContext, id: string, set: VolumeSet, move: Move): Promise<void> {
+/** Parks until every volume has come; the payload of none is read before. */
+export async function parkedUntilAllCame(deps: ImportDeps, context: OperationContext, id: string, names: readonly string[], move: Move): Promise<void> {
   for (let round = 1; ; round++) {
     const missing = await context.step(`came-${round}`, async () => {
-      const absent = missingVolumes(deps, id, set)
+      const absent = missingVolumes(deps, id, names)
       move(absent.length > 0 ? 'parked' : 'verified', { missing: absent })
       return absent
     })
@@ -74,33 +66,23 @@ export async function parkedUntilAllCame(deps: ImportDeps, context: OperationCon
   }
 }
 
-/**
- * Stages volume after volume. One that turns out bad is given up, and rebuilt when the parity that is here is enough; otherwise it is waited
- * for again, and the others stay.
- */
-export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, set: VolumeSet, move: Move): Promise<void> {
+/** Stages volume after volume. One that turns out bad is given up and waited for again; the others stay. */
+export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, names: readonly string[], move: Move): Promise<void> {
   for (let round = 1; ; round++) {
     const missing = await context.step(`volumes-staged-${round}`, async () => {
       move('staging', { missing: [] })
       const faults = new Map<number, string>()
-      const all = Array.from({ length: set.volumes }, (_, k) => k + 1)
-      const lost = (): number[] => all.filter(number => !deps.ledger.volumes(id).some(({ volume, staged }) => volume === number && staged))
       let done = 0
       for (const source of deps.ledger.volumes(id)) {
         context.signal.throwIfAborted()
-        // Parity comes after the volumes, and is read only as far as it is needed.
-        if (source.volume > set.volumes && deps.ledger.volumes(id).filter(({ volume, staged }) => volume > set.volumes && staged).length >= lost().length) break
         const began = done
         const told = work(deps, context, 'stage', 'bytes')
-        done += source.staged ? 0 : await stageOne(deps, id, source, { ...told, progress: now => told.progress(Math.min(began + now, preflight.size), preflight.size) }, faults)
+        const bytes = source.staged ? 0 : await stageOne(deps, id, source, { ...told, progress: now => told.progress(Math.min(began + now, preflight.size), preflight.size) }, faults)
+        done += bytes
       }
-      const absent = missingVolumes(deps, id, set, faults)
+      const absent = missingVolumes(deps, id, names, faults)
       if (absent.length > 0) move('parked', { missing: absent })
-      else {
-        const staged = deps.ledger.volumes(id).filter(volume => volume.staged).map(({ volume }) => volume)
-        if (lost().length > 0) await deps.steps.rebuild(id, staged, lost(), work(deps, context, 'rebuild', 'bytes'))
-        await deps.steps.finishStaging(id)
-      }
+      else await deps.steps.finishStaging(id)
       return absent
     })
     if (missing.length === 0) return

@@ -13,6 +13,7 @@ import { importOperation, isApproved, newRecord } from './import.ts'
 import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
+import { isOver } from './import-leftovers.ts'
 import { discardVolumes } from './import-volumes.ts'
 import { hasExpired, UPLOAD_DAYS, type UploadUpkeep } from './upload-lifetime.ts'
 import type { Operations } from './operation-kind.ts'
@@ -43,7 +44,15 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
   function find(id: string): ImportRecord {
     const record = ledger.get(id) ?? bySequence(ledger.list(), id)
     if (record === undefined) throw new DrydockError('DD-IMPORT-002', `expected an import of id or sequence ${JSON.stringify(id)}, found none`, 'list them: drydock import list')
-    return record
+    return healed(record)
+  }
+
+  /** An operation that failed where not even its record could be written (a disk that is full or breaks) left it in the middle: now it has failed too. */
+  function healed(record: ImportRecord): ImportRecord {
+    if (record.state === 'failed' || isOver(record.state)) return record
+    const operation = operations.get(record.operation)
+    if (operation?.state !== 'failed' || operation.error === null) return record
+    return moverOf(deps, record.id)('failed', { error: operation.error })
   }
 
   function submit(params: ImportParams, request: Request): Operation {
@@ -69,7 +78,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     async expireUploads() {
       for (const record of ledger.list()) if (hasExpired(record, ledger, deps.clock.now())) await giveUp(record, `nobody took it up again for ${UPLOAD_DAYS} days: what was uploaded is removed`)
     },
-    list: () => ledger.list(),
+    list: () => ledger.list().map(healed),
     get: find,
     submitPath: (path, request) => submit({ import: null, source: path, upload: false, fileName: basename(path), proceed: false }, request),
     async submitStream(body, fileName, request) {

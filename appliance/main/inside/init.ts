@@ -123,7 +123,7 @@ function firstState(config: Config, trust: Desired['trust'], admin: Desired['use
 /** What `up` finds again without flags. */
 function configOf(config: Config): ConfigFile {
   const { dataDir: _, names, listen, agentListen, scan, ...rest } = config
-  return { ...rest, ...scan, names: names.slice(1), listen: text(listen), agentListen: text(agentListen) }
+  return { ...rest, ...scan, scanners: [...scan.scanners], names: names.slice(1), listen: text(listen), agentListen: text(agentListen) }
 }
 
 function text({ host, port }: Config['listen']): string {

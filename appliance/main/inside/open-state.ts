@@ -106,7 +106,7 @@ async function keepReserve(reserve: Reserve, log: Log): Promise<void> {
 }
 
 /** What is on the disk is unknown: nothing more is written, not even by those who would tidy up. */
-function stopAtOnce(error: DrydockError, log: Log): never {
+export function stopAtOnce(error: DrydockError, log: Log): never {
   log.error({ code: error.code, cause: String(error.cause) }, error.message)
   process.exit(1)
 }
