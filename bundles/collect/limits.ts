@@ -31,3 +31,5 @@ export const COPYRIGHT_BYTES = 16 * 1024 * 1024
 export const PARALLEL_UNPACK = 2
 /** Former locks that a workspace keeps, and whose blobs pruning spares. */
 export const FORMER_LOCKS = 3
+/** Pages of what refers to one manifest. */
+export const REFERRER_PAGES = 100

@@ -132,7 +132,8 @@ async function addReferrers(tree: Tree, source: ImageSource, what: string, colle
   for (let depth = 0; depth < REFERRER_DEPTH && subjects.length > 0; depth++) {
     const before = new Set(tree.manifests.keys())
     for (const subject of subjects) {
-      for (const referrer of await source.referrers(subject)) {
+      // In the order of their digests: a registry may list them in any.
+      for (const referrer of (await source.referrers(subject)).toSorted((a, b) => (a.digest < b.digest ? -1 : 1))) {
         const bytes = await manifestBytes(referrer, source, collecting)
         if (parseManifest(bytes, referrer.mediaType, what).subject !== subject) {
           throw new DrydockError('DD-COLLECT-013', `expected ${referrer.digest} to name ${subject} of ${what} as its subject, found that it does not`, 'look at the registry that lists it, or leave out referrers')

@@ -1,8 +1,8 @@
 import { digestOf, hexOf, type Digest } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import { environmentSettings, openHttp, type HttpClient, type HttpSettings } from '../fetch/http.ts'
-import { MANIFEST_BYTES } from '../limits.ts'
-import { isManifest, MANIFEST_TYPES, mediaTypeOf, parseManifest } from './descriptor.ts'
+import { MANIFEST_BYTES, REFERRER_PAGES } from '../limits.ts'
+import { isManifest, MANIFEST_TYPES, mediaTypeOf, parseManifest, type Descriptor } from './descriptor.ts'
 import type { MachineSays } from './machine.ts'
 import { isLoopback, type Reference } from './registry-name.ts'
 import type { FoundManifest, ImageSource } from './source.ts'
@@ -30,6 +30,22 @@ export async function openRegistry(reference: Reference, { credentials }: Machin
       return { bytes, digest, mediaType: mediaTypeOf(bytes, headers['content-type'], what) }
     })
   }
+  const referrersIn = (bytes: Buffer) => parseManifest(bytes, INDEX, `referrers of ${what}`).manifests.filter(({ mediaType }) => isManifest(mediaType))
+
+  /** A long list comes in pages, each naming the next (RFC 5988). */
+  async function referrerPages(first: string): Promise<Descriptor[]> {
+    const all: Descriptor[] = []
+    let url: string | undefined = first
+    for (let page = 0; url !== undefined; page++) {
+      if (page === REFERRER_PAGES) throw new DrydockError('DD-CORE-010', `expected at most ${REFERRER_PAGES} pages of referrers of ${what}, found more`, 'leave out referrers, or have the registry cleaned')
+      const here: string = url
+      const { bytes, link } = await http.read({ url: here, what: `referrers of ${what}`, accept: INDEX, signal }, async (body, headers) => ({ bytes: await limited(body, what), link: headers.link }))
+      all.push(...referrersIn(bytes))
+      const next = /<([^>]+)>;\s*rel="?next"?/.exec(typeof link === 'string' ? link : '')?.[1]
+      url = next === undefined ? undefined : new URL(next, here).href
+    }
+    return all
+  }
   async function tagged(tag: string): Promise<FoundManifest | undefined> {
     return await absentAsUndefined(async () => await manifestAt(tag))
   }
@@ -42,10 +58,11 @@ export async function openRegistry(reference: Reference, { credentials }: Machin
       return await http.read({ url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal }, use)
     },
     async referrers(digest) {
-      const list = await absentAsUndefined(async () => await http.document({ url: `${api}/v2/${name}/referrers/${digest}`, what: `referrers of ${what}`, accept: INDEX, signal }))
+      const list = await absentAsUndefined(async () => await referrerPages(`${api}/v2/${name}/referrers/${digest}`))
+      if (list !== undefined) return list
       // A registry without that API keeps the list under a tag (distribution-spec, "Referrers Tag Schema").
-      const bytes = list ?? (await tagged(`sha256-${hexOf(digest)}`))?.bytes
-      return bytes === undefined ? [] : parseManifest(bytes, INDEX, `referrers of ${what}`).manifests.filter(({ mediaType }) => isManifest(mediaType))
+      const found = await tagged(`sha256-${hexOf(digest)}`)
+      return found === undefined ? [] : referrersIn(found.bytes)
     },
     async close() {
       http.close()

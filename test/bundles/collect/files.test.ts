@@ -80,3 +80,11 @@ await t.test('a file by its address and a disk image come by the hash that the c
   t.match(await collectFault(folder, { files: [{ url: `${server.url}/gone`, sha256: hex('else') }] }), { code: 'DD-COLLECT-006' })
   t.match(await collectFault(folder, { images: [{ path: 'disk.qcow2' }] }), { code: 'DD-CORE-009' })
 })
+
+await t.test('a proxy that wants credentials is told as such', async t => {
+  const proxy = await startLoopback()
+  t.teardown(() => proxy.close())
+  proxy.files.set('http://files.invalid/a.bin', response => void response.writeHead(407, { 'proxy-authenticate': 'Basic' }).end())
+  const fault = await collectFault(t.testdir(), { files: [{ url: 'http://files.invalid/a.bin', sha256: '0'.repeat(64) }] }, { environment: { HTTP_PROXY: proxy.url, NO_PROXY: '', no_proxy: '' } })
+  t.match(fault, { code: 'DD-COLLECT-005', message: /proxy .*HTTP 407/ })
+})

@@ -5,24 +5,16 @@ import { digestOf } from '../../../appliance/core/digest.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { BLOB_FOLDER } from '../../../bundles/format/collection-lock.ts'
 import type { Item } from '../../../bundles/format/item.ts'
-import { startLocalRegistry } from '../../demo/local-registry.ts'
 import { clientEnvironment, startMirror, type TestMirror } from '../../mirror/support/server.ts'
-import { startArchive } from './support/archive.ts'
 import { startCounting } from './support/counting.ts'
 import { startLoopback } from './support/loopback.ts'
 import { pushLayout, writeMultiImage } from './support/multi-image.ts'
+import { startRegistry } from './support/registry.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
 
-const signal = new AbortController().signal
 const folder = t.testdir()
-const server = await startLoopback()
-const archive = await startArchive(join(folder, 'archive'), server, [{ name: 'base-files' }, { name: 'busybox-static' }])
-const { signedBy, ...source } = archive.source
-const registry = await startLocalRegistry({ aptFolder: join(folder, 'apt'), signal, sources: source.suites.map(suite => ({ uri: source.uri, suite, components: source.components, keyring: signedBy })) })
-t.teardown(async () => {
-  await registry.stop()
-  await server.close()
-})
+const registry = await startRegistry(folder)
+t.teardown(() => registry.stop())
 const host = registry.reference.split('/')[0]!
 const counting = await startCounting(`http://${host}`)
 t.teardown(() => counting.close())
@@ -121,6 +113,29 @@ await t.test('a collect that was stopped in the middle fetches only what is miss
   counting.reset()
   t.equal((await runCollect(here, { oci: [{ reference }] })).fetchedBytes, 0)
   t.strictSame(counting.requests, ['/v2/', '/v2/multi/tool/manifests/1'])
+})
+
+await t.test('a list of referrers that comes in pages is read to its end', async t => {
+  const here = t.testdir()
+  const paged = await startLoopback()
+  t.teardown(() => paged.close())
+  const blob = async (digest: string) => await readFile(join(image.layout, 'blobs/sha256', digest.slice(7)))
+  const list = (manifests: object[]) => JSON.stringify({ schemaVersion: 2, mediaType: 'application/vnd.oci.image.index.v1+json', manifests })
+  const sbom = await blob(image.sbom)
+  const { config, layers } = JSON.parse(sbom.toString()) as { config: { digest: string }; layers: { digest: string }[] }
+  const index = await blob(image.index)
+  const all = new Set([image.amd64, config.digest, ...layers.map(layer => layer.digest), ...(JSON.parse((await blob(image.amd64)).toString()) as { layers: { digest: string }[] }).layers.map(layer => layer.digest)])
+  all.add((JSON.parse((await blob(image.amd64)).toString()) as { config: { digest: string } }).config.digest)
+  for (const digest of all) for (const kind of ['blobs', 'manifests']) paged.files.set(`/v2/a/b/${kind}/${digest}`, await blob(digest))
+  paged.files.set('/v2/a/b/manifests/1', index)
+  paged.files.set(`/v2/a/b/manifests/${image.sbom}`, sbom)
+  paged.files.set(`/v2/a/b/referrers/${image.index}`, (response, request) => {
+    const last = request.url?.includes('last=')
+    response.writeHead(200, last === true ? {} : { link: `</v2/a/b/referrers/${image.index}?last=1>; rel="next"` })
+    response.end(list(last === true ? [{ mediaType: 'application/vnd.oci.image.manifest.v1+json', digest: image.sbom, size: sbom.length }] : []))
+  })
+  const { lock } = await runCollect(here, { oci: [{ reference: `${new URL(paged.url).host}/a/b:1`, platform: 'linux/amd64', referrers: true }] })
+  t.ok(digests(lock.items[0]).has(image.sbom))
 })
 
 await t.test('what docker save writes is taken as it is', async t => {

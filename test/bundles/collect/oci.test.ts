@@ -3,21 +3,13 @@ import { join } from 'node:path'
 import t from 'tap'
 import { digestOf, hexOf } from '../../../appliance/core/digest.ts'
 import { runProgram } from '../../../appliance/core/run-program.ts'
-import { startLocalRegistry } from '../../demo/local-registry.ts'
-import { startArchive } from './support/archive.ts'
-import { deadUrl, startLoopback } from './support/loopback.ts'
+import { deadUrl } from './support/loopback.ts'
+import { startRegistry } from './support/registry.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
 
-const signal = new AbortController().signal
 const folder = t.testdir()
-const server = await startLoopback()
-const archive = await startArchive(join(folder, 'archive'), server, [{ name: 'base-files' }, { name: 'busybox-static' }])
-const { signedBy, ...source } = archive.source
-const registry = await startLocalRegistry({ aptFolder: join(folder, 'apt'), signal, sources: source.suites.map(suite => ({ uri: source.uri, suite, components: source.components, keyring: signedBy })) })
-t.teardown(async () => {
-  await registry.stop()
-  await server.close()
-})
+const registry = await startRegistry(folder)
+t.teardown(() => registry.stop())
 
 t.setTimeout(240_000)
 
