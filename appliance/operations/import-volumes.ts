@@ -13,7 +13,7 @@ const WAITS = /^(volumes|again)-\d+$/
 const LIVE: readonly ImportState[] = ['verified', 'parked', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting']
 
 /** What says that one volume is bad or gone, and nothing about the others: another copy of it mends that. */
-const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-BUNDLE-022', 'DD-IMPORT-013', 'DD-IMPORT-017']
+const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-BUNDLE-022', 'DD-IMPORT-013', 'DD-IMPORT-017', 'DD-MEDIA-001', 'DD-MEDIA-002']
 
 type Joined = { into: string; woke: string | null }
 
@@ -47,17 +47,32 @@ function wake(deps: ImportDeps, into: string): string | null {
   return waitingOn
 }
 
-/** `volume 2 of 3 (demo-0001.v2-of-3.drydock)`, for each that did not come; what was wrong with one that did is said. */
-function missingVolumes(deps: ImportDeps, id: string, names: readonly string[], faults: ReadonlyMap<number, string> = new Map()): string[] {
+/** A set: how many volumes it has, and the names of them and of the parity volumes behind them. */
+export type VolumeSet = { volumes: number; names: readonly string[] }
+
+/**
+ * `volume 2 of 3 (demo-0001.v2-of-3.drydock)`, for each that did not come; what was wrong with one that did is said. None when as many
+ * volumes and parity volumes are here as the set has volumes.
+ */
+function missingVolumes(deps: ImportDeps, id: string, { volumes, names }: VolumeSet, faults: ReadonlyMap<number, string> = new Map()): string[] {
   const here = new Set(deps.ledger.volumes(id).map(({ volume }) => volume))
-  return names.flatMap((name, k) => (here.has(k + 1) ? [] : [`volume ${k + 1} of ${names.length} (${name})${faults.has(k + 1) ? `: ${faults.get(k + 1)}` : ''}`]))
+  if (here.size >= volumes) return []
+  const fault = (number: number): string => (faults.has(number) ? `: ${faults.get(number)}` : '')
+  const lines = names.flatMap((name, k) => {
+    if (k < volumes) return here.has(k + 1) ? [] : [`volume ${k + 1} of ${volumes} (${name})${fault(k + 1)}`]
+    return faults.has(k + 1) ? [`parity volume ${k + 1 - volumes} (${name})${fault(k + 1)}`] : []
+  })
+  const parity = names.length - volumes
+  if (parity === 0) return lines
+  const more = volumes - here.size
+  return [...lines, `${[...here].filter(number => number > volumes).length} of ${parity} parity volumes here: ${more === 1 ? 'one more volume or parity volume makes' : `${more} more volumes or parity volumes make`} it whole`]
 }
 
-/** Parks until every volume has come; the payload of none is read before. */
-export async function parkedUntilAllCame(deps: ImportDeps, context: OperationContext, id: string, names: readonly string[], move: Move): Promise<void> {
+/** Parks until every volume has come, or enough parity volumes in their place; the payload of none is read before. */
+export async function parkedUntilAllCame(deps: ImportDeps, context: OperationContext, id: string, set: VolumeSet, move: Move): Promise<void> {
   for (let round = 1; ; round++) {
     const missing = await context.step(`came-${round}`, async () => {
-      const absent = missingVolumes(deps, id, names)
+      const absent = missingVolumes(deps, id, set)
       move(absent.length > 0 ? 'parked' : 'verified', { missing: absent })
       return absent
     })
@@ -66,23 +81,33 @@ export async function parkedUntilAllCame(deps: ImportDeps, context: OperationCon
   }
 }
 
-/** Stages volume after volume. One that turns out bad is given up and waited for again; the others stay. */
-export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, names: readonly string[], move: Move): Promise<void> {
+/**
+ * Stages volume after volume. One that turns out bad is given up, and rebuilt when the parity that is here is enough; otherwise it is waited
+ * for again, and the others stay.
+ */
+export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, set: VolumeSet, move: Move): Promise<void> {
   for (let round = 1; ; round++) {
     const missing = await context.step(`volumes-staged-${round}`, async () => {
       move('staging', { missing: [] })
       const faults = new Map<number, string>()
+      const all = Array.from({ length: set.volumes }, (_, k) => k + 1)
+      const lost = (): number[] => all.filter(number => !deps.ledger.volumes(id).some(({ volume, staged }) => volume === number && staged))
       let done = 0
       for (const source of deps.ledger.volumes(id)) {
         context.signal.throwIfAborted()
+        // Parity comes after the volumes, and is read only as far as it is needed.
+        if (source.volume > set.volumes && deps.ledger.volumes(id).filter(({ volume, staged }) => volume > set.volumes && staged).length >= lost().length) break
         const began = done
         const told = work(deps, context, 'stage', 'bytes')
-        const bytes = source.staged ? 0 : await stageOne(deps, id, source, { ...told, progress: now => told.progress(Math.min(began + now, preflight.size), preflight.size) }, faults)
-        done += bytes
+        done += source.staged ? 0 : await stageOne(deps, id, source, { ...told, progress: now => told.progress(Math.min(began + now, preflight.size), preflight.size) }, faults)
       }
-      const absent = missingVolumes(deps, id, names, faults)
+      const absent = missingVolumes(deps, id, set, faults)
       if (absent.length > 0) move('parked', { missing: absent })
-      else await deps.steps.finishStaging(id)
+      else {
+        const staged = deps.ledger.volumes(id).filter(volume => volume.staged).map(({ volume }) => volume)
+        if (lost().length > 0) await deps.steps.rebuild(id, staged, lost(), work(deps, context, 'rebuild', 'bytes'))
+        await deps.steps.finishStaging(id)
+      }
       return absent
     })
     if (missing.length === 0) return

@@ -27,9 +27,10 @@ import { nodeRegistry } from '../../state/node-registry.ts'
 import { openStepRecords } from '../../state/step-records.ts'
 import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
+import { baseGeneration } from '../../operations/base-generation.ts'
 import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
 import { createScanners } from '../../../importer/scan/index.ts'
-import { createImporter } from '../../../importer/stage/index.ts'
+import { bundleHeads, createImporter } from '../../../importer/stage/index.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
 import { mirrorRoutes } from '../../../mirror/routes.ts'
@@ -147,12 +148,14 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     licences: config.policy.licences, internalNames: config.policy.internalNames,
     openMedia: source => media.open(source),
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
+    baseGeneration: base => baseGeneration(ledger, base),
   })
+  const heads = bundleHeads({ stagingDir: paths.staging, keptDir: paths.bundles })
   const imports = createImports({
     operations, ledger, clock, stagingDir: paths.staging,
     resolveMedia: source => media.resolve(source),
     separate: () => desired.read().policy.separate,
-    steps: { ...importer, verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
+    steps: { ...importer, receipt: async (id, facts) => (await heads.keep(id), await importer.receipt(id, facts)), verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
   })
 
   const metrics = new Registry()
@@ -162,6 +165,12 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
+    async sbom(id) {
+      const told = await heads.told(id)
+      if (told === undefined) throw new DrydockError('DD-IMPORT-024', `expected manifest and index of import ${id}, found none kept`, 'ask the sender: `drydock bundle sbom` tells it from the bundle')
+      // Loaded when somebody asks: the start should not wait for it.
+      return (await import('../../../bundles/sbom/index.ts')).sbomText(told)
+    },
     scanners: async () => await scanners.views(store.catalogue.current()),
     trustView: async () => await trustView({ desired, marks, imports }),
     signedImports: fingerprint => signedImports(imports.list(), fingerprint),
