@@ -64,6 +64,7 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   const sbom = await sbomBeside(built.file, options.out)
   const { manifest } = built
   output.line(`${manifest.site}, sequence ${sequence} of ${manifest.stream}: ${itemCounts(manifest.totals.items)}`)
+  if (manifest.omits !== undefined) output.line(`left out   ${manifest.omits} ${manifest.omits === 1 ? 'item' : 'items'} that the site has as they are`)
   for (const [k, { file, size, digest }] of built.volumes.entries()) {
     output.line(`${k === 0 ? 'bundle ' : '       '}    ${file}  ${byteText(size)}, read back`)
     output.line(`           ${digest}`, 'dim')

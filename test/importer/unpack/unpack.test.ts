@@ -41,6 +41,25 @@ await t.test('one pass keeps what is new, checks what is held, and needs no more
   }
 })
 
+await t.test('chunks are unfolded in their place, with no more memory for more of them', async t => {
+  const folder = t.testdir({ staging: {} })
+  const image = randomBytes(64 * MIB)
+  for (let k = 0; k < image.length; k++) image[k]! &= 0x1f
+  const { file, manifest } = await bundleOf({ folder, files: { image, sparse: Buffer.concat([image.subarray(0, MIB), Buffer.alloc(64 * MIB)]) }, signers: [ana.signer] })
+  t.ok(manifest.totals.bytes < 0.8 * image.length, `${manifest.totals.bytes} bytes`)
+  const volume = await openVolume(file)
+  try {
+    const verified = await verifyManifest(volume.head, { trust, now: new Date() })
+    const { parts, payloadOffset } = await volume.indexParts(verified)
+    const unpacked = await unpackVolume({ verified, index: verifyIndex(verified, parts), volume: 1, media: await volume.payload(payloadOffset), staging: join(folder, 'staging'), holds: () => false })
+    t.match(unpacked, { bytes: manifest.totals.bytes, kept: 129 * MIB })
+    t.ok(unpacked.peakKiB < 150 * 1024, `the confined process had ${Math.round(unpacked.peakKiB / 1024)} MiB at most`)
+    t.equal((await digestOfFile(join(folder, 'staging', `${hexOf(digestOf(image))}.joining`))).digest, digestOf(image))
+  } finally {
+    await volume.close()
+  }
+})
+
 await t.test('cancelling ends the confined process at once', async t => {
   const folder = t.testdir({ staging: {} })
   const { file } = await bundleOf({ folder, files: { large: Buffer.alloc(64 * MIB) }, signers: [ana.signer] })
