@@ -6,7 +6,7 @@ type Waiting = HomeView['waiting'][number]
 
 /** States of an import in which nothing happens before a person does something; what, in words. */
 const IMPORT_WAITS: Partial<Record<ImportState, (record: ImportRecord, name: string) => { text: string; hint: string }>> = {
-  verified: (record, name) => ({ text: `${name} has passed its preflight and waits to be taken in`, hint: `drydock import run ${record.source} --yes` }),
+  verified: (record, name) => ({ text: `${name} has passed its preflight and waits to be taken in`, hint: `drydock import proceed ${numberOf(record)}` }),
   parked: (record, name) => ({ text: `${name} is parked: missing ${record.missing.join(', ')}`, hint: `bring what is missing, then: drydock import resume ${numberOf(record)}` }),
   quarantined: (record, name) => ({ text: `${name} is in quarantine: the scan found something`, hint: `look at its findings, then: drydock import reject ${numberOf(record)} --reason …` }),
   'awaiting-approval': (record, name) => ({ text: `${name} waits for an approver other than ${record.submittedBy} (${record.approvals.length} of ${record.approvalsNeeded})`, hint: `drydock import approve ${numberOf(record)}` }),

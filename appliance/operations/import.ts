@@ -188,10 +188,10 @@ function endState(error: DrydockError, cancelled: boolean, upload: boolean): Imp
   return ERRORS[error.code].exit === 3 && (!error.retryable || (upload && error.code === CUT_SHORT)) ? 'refused' : 'failed'
 }
 
-export function newRecord(id: string, by: { id: string; actor: string }, params: Pick<ImportParams, 'fileName'>, clock: Clock): ImportRecord {
+export function newRecord(id: string, by: { id: string; actor: string }, params: Pick<ImportParams, 'fileName' | 'source' | 'upload'>, clock: Clock): ImportRecord {
   const at = clock.now().toISOString()
   return {
-    id, operation: by.id, state: 'found', source: params.fileName, submittedBy: by.actor, at, updatedAt: at, sequence: null, preflight: null,
+    id, operation: by.id, state: 'found', source: params.fileName, brought: params.upload ? { how: 'upload', path: null } : { how: 'path', path: params.source }, submittedBy: by.actor, at, updatedAt: at, sequence: null, preflight: null,
     approvals: [], approvalsNeeded: 1, missing: [], generation: null, receipt: null, error: null, reason: null,
   }
 }

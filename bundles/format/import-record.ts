@@ -96,6 +96,8 @@ export const ImportRecord = Type.Object(
     operation: Type.String(),
     state: Type.Enum(IMPORT_STATES),
     source: Type.String(),
+    /** How it came, and the path that it was read from; not there for imports of before. */
+    brought: Type.Optional(Type.Object({ how: Type.Union([Type.Literal('upload'), Type.Literal('path')]), path: Type.Union([Type.String(), Type.Null()]) }, strict)),
     submittedBy: Type.String(),
     at: Type.String(),
     updatedAt: Type.String(),

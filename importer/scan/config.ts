@@ -24,4 +24,4 @@ export type ScannerCommand = Type.Static<typeof ScannerCommand>
 /** `auto`: ClamAV is used when Debian's package is installed. */
 export const ClamavMode = Type.Union([Type.Literal('auto'), Type.Literal('off')])
 
-export type ScanConfig = { scanners: readonly ScannerCommand[]; clamav: Type.Static<typeof ClamavMode>; clamavMaxAgeDays: number }
+export type ScanConfig = { scanners: ScannerCommand[]; clamav: Type.Static<typeof ClamavMode>; clamavMaxAgeDays: number }

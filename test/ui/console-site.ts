@@ -14,7 +14,7 @@ export const PASSWORD = 'a password of one’s own'
 export type ConsoleSite = { site: Site; ci: SimCiProcess; appliance: Appliance; oneTimePassword: string; close(): Promise<void> }
 
 /** An appliance that serves the console, with an operator `ana` and an approver `paul`, a simulated hypervisor and a CI server. */
-export async function openConsoleSite(): Promise<ConsoleSite> {
+export async function openConsoleSite(scan?: Partial<Site['config']['scan']>): Promise<ConsoleSite> {
   const stack = new AsyncDisposableStack()
   try {
     const folder = mkdtempSync(join(tmpdir(), 'drydock-console-'))
@@ -23,6 +23,7 @@ export async function openConsoleSite(): Promise<ConsoleSite> {
     await ci.start()
     stack.defer(async () => await ci.kill('SIGTERM'))
     const site = await planSite(join(folder, 'site'))
+    Object.assign(site.config.scan, scan)
     const { admin } = await initSite(site)
     const appliance = await startSite(site.config, { consoleFolder: CONSOLE })
     stack.defer(async () => await appliance.close())

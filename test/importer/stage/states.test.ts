@@ -14,7 +14,7 @@ await t.test('an import goes every way of the table and no other; what is refuse
   for (const from of IMPORT_STATES) {
     for (const to of IMPORT_STATES) {
       const id = `import-${next++}`
-      ledger.create({ ...newRecord(id, { id, actor: 'olga' }, { fileName: 'x.drydock' }, clock), state: from }, { source: 'x', upload: false, fileName: 'x.drydock' })
+      ledger.create({ ...newRecord(id, { id, actor: 'olga' }, { source: 'x', upload: false, fileName: 'x.drydock' }, clock), state: from }, { source: 'x', upload: false, fileName: 'x.drydock' })
       const move = moverOf({ ledger, clock, steps: { mayBecome } }, id)
       const allowed = from === to || (TRANSITIONS[from] as readonly string[]).includes(to)
       if (allowed) t.equal(move(to).state, to, `${from} → ${to}`)

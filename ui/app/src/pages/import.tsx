@@ -10,11 +10,12 @@ import { OperationProgress } from '../parts/operation-progress.tsx'
 import { Page, Section } from '../parts/page.tsx'
 import { PreflightSections } from '../parts/preflight.tsx'
 import { Receipt } from '../parts/receipt.tsx'
+import { Scans } from '../parts/scans.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 import { useSession } from '../session.ts'
 import { useAnswer } from '../use-answer.ts'
 import { plain } from '../words.ts'
-import { fileOf, nameOf } from './imports.tsx'
+import { byWhom, fileOf, howOf, nameOf } from './imports.tsx'
 
 export function ImportPage(): ReactNode {
   const id = useParams()['id'] ?? ''
@@ -22,14 +23,14 @@ export function ImportPage(): ReactNode {
   const { events } = useLive()
   if (data === undefined) return <Page title="Import" question="May it pass?"><FaultBox fault={fault} /></Page>
   return (
-    <Page title={nameOf(data)} question={`May it pass? ${data.preflight === null ? 'Brought' : `${fileOf(data)}, brought`} by ${plain(data.submittedBy)}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
+    <Page title={nameOf(data)} question={`May it pass? ${data.preflight === null ? 'Brought' : `${fileOf(data)}, brought`} by ${plain(byWhom(data))}${data.brought === undefined ? '' : `, ${howOf(data)}`}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
       <FaultBox fault={fault} />
       <Section title="Where it is" note={<>since <At iso={data.updatedAt} /></>}>
-        <ImportWay state={data.state} />
+        <ImportWay state={data.state} payload={data.preflight?.control === undefined} />
         <OperationProgress id={data.operation} />
+        {data.brought?.path === undefined || data.brought.path === null ? null : <p className="soft">Read from <span className="mono">{plain(data.brought.path)}</span></p>}
       </Section>
-      <FaultBox fault={data.error} />
-      {data.reason === null ? null : <Alert color="red" title="Rejected">{plain(data.reason)}</Alert>}
+      <Standing record={data} />
       {data.missing.length === 0 ? null : (
         <Alert color="yellow" title={`Missing here: ${data.missing.length}`}>
           {data.missing.every(one => one.startsWith('volume ')) ? 'Bring these volumes, in any order' : 'Bring what this bundle stands on'}; it goes on by itself then.
@@ -37,7 +38,7 @@ export function ImportPage(): ReactNode {
           {data.missing.length > 40 ? `and ${data.missing.length - 40} more` : ''}
         </Alert>
       )}
-      {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} />}
+      {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} scans={<Scans record={data} />} />}
       {data.preflight === null || ['refused', 'rejected', 'cancelled', 'quarantined', 'failed'].includes(data.state) ? null : <Approval record={data} />}
       {data.state === 'imported' ? <Receipt record={data} /> : null}
       <Section title="Time line">
@@ -45,6 +46,23 @@ export function ImportPage(): ReactNode {
       </Section>
     </Page>
   )
+}
+
+/** How it ended or what stops it, and what is left to do. */
+function Standing({ record }: { record: Import }): ReactNode {
+  if (record.state === 'quarantined') {
+    const stops = record.preflight?.findings.filter(({ severity }) => severity === 'blocker').length ?? 0
+    return <Alert color="red" role="alert" title="In quarantine">{stops === 1 ? 'One finding stops' : `${stops} findings stop`} it. It cannot be approved, only rejected; nothing of it is in the mirrors, and the next good bundle comes in all the same.</Alert>
+  }
+  if (record.state === 'failed') return <><FaultBox fault={record.error} /><p className="soft">{leftOf(record)}</p></>
+  if (record.reason !== null) return <Alert color="red" title="Rejected">{plain(record.reason)}</Alert>
+  return <FaultBox fault={record.error} />
+}
+
+/** What a failed import keeps, and for how long. */
+function leftOf(record: Import): ReactNode {
+  if (record.uploadKeptUntil === undefined || record.uploadKeptUntil === null) return 'Resume reads it again from where it was brought: put the medium back in first. Reject gives it up.'
+  return <>What was uploaded is kept until <At iso={record.uploadKeptUntil} />, so that Resume need not send it again. After that, or when it is rejected, it is removed.</>
 }
 
 function Approval({ record }: { record: Import }): ReactNode {
@@ -55,7 +73,7 @@ function Approval({ record }: { record: Import }): ReactNode {
       {record.approvals.map(one => <p key={one.user}><b>{plain(one.user)}</b> approved <At iso={one.at} /></p>)}
       {record.approvals.length >= record.approvalsNeeded ? null : (
         <p>
-          {waits ? 'Waits for' : 'Needs'} an approver other than <b>{plain(record.submittedBy)}</b>, who brought it
+          {waits ? 'Waits for' : 'Needs'} an approver other than <b>{plain(byWhom(record))}</b>, who brought it
           {waits ? (record.submittedBy === session.user ? ': that is you, so ask somebody else.' : isApprover ? ': you may do it.' : `; your role is ${session.role}.`) : '.'}
         </p>
       )}
@@ -75,8 +93,8 @@ function ImportActions({ record }: { record: Import }): ReactNode {
       {record.state !== 'awaiting-approval' ? null : (
         <ActionButton label="Approve" title={`Approve ${nameOf(record)}`} disabled={!isApprover || record.submittedBy === session.user} explain="Publishes one new generation of all mirrors at once. No pool changes before it is applied." command={`drydock import approve ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/approve', path))} />
       )}
-      {record.state !== 'awaiting-approval' && record.state !== 'verified' && record.state !== 'quarantined' ? null : (
-        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${number} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
+      {!['awaiting-approval', 'verified', 'quarantined', 'parked', 'failed'].includes(record.state) ? null : (
+        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged or uploaded is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${number} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
       )}
       {record.state !== 'failed' ? null : (
         <ActionButton label="Resume" title={`Go on with ${nameOf(record)}`} disabled={!isOperator} explain="Keeps what was verified and reads the rest again." command={`drydock import resume ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/resume', { ...path, headers: idempotencyKey() }))} />

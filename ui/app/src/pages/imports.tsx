@@ -28,7 +28,7 @@ export function ImportsPage(): ReactNode {
               { label: 'State', cell: one => <StateBadge state={one.state} /> },
               { label: 'Signed by', cell: one => one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? null },
               { label: 'New', cell: one => (one.preflight === null ? null : bytes(one.preflight.newBytes)), className: 'numbers' },
-              { label: 'Brought by', cell: one => plain(one.submittedBy) },
+              { label: 'Brought', cell: one => <>{plain(byWhom(one))}{one.brought === undefined ? null : <div className="soft">{howOf(one)}</div>}</> },
               { label: 'When', cell: one => <At iso={one.at} /> },
             ]}
           />
@@ -44,6 +44,20 @@ export function nameOf(record: Import): string {
 
 export function fileOf(record: Import): string {
   return plain(record.source.split('/').at(-1) ?? record.source)
+}
+
+/** What the machine does by itself is said in words. */
+const MACHINES: Record<string, { by: string; how: string }> = {
+  'drydock:watch': { by: 'the appliance itself', how: 'found in a watch folder' },
+  'drydock:media': { by: 'the appliance itself', how: 'found on a medium' },
+}
+
+export function byWhom({ submittedBy }: Import): string {
+  return MACHINES[submittedBy]?.by ?? submittedBy
+}
+
+export function howOf({ brought, submittedBy }: Import): string {
+  return MACHINES[submittedBy]?.how ?? (brought?.how === 'upload' ? 'as an upload' : 'by its path')
 }
 
 function Drop({ onDone }: { onDone: () => void }): ReactNode {
@@ -83,7 +97,7 @@ function Drop({ onDone }: { onDone: () => void }): ReactNode {
       {sending === null ? (
         <>
           <Text fw={600}>Drop a bundle here</Text>
-          <Text size="sm" className="soft" mb="sm">It is verified at once; nothing of it enters the mirrors before somebody else approves it.</Text>
+          <Text size="sm" className="soft" mb="sm">It is verified at once; nothing of it enters the mirrors before somebody else approves it. The file is removed here when it is imported, refused or rejected; after a failure it is kept for seven days, for Resume.</Text>
           <FileButton accept=".drydock" onChange={file => void send(file)} inputProps={{ 'aria-label': 'bundle file' }}>{props => <Button {...props} size="xs" variant="light">Choose a file</Button>}</FileButton>
           <Text size="xs" mt="sm" component="div" className="soft">or <Command line="drydock import run FILE" /></Text>
         </>

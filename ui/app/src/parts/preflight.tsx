@@ -1,31 +1,24 @@
-import { Badge, TextInput } from '@mantine/core'
+import { Anchor, TextInput } from '@mantine/core'
 import { useState, type ReactNode } from 'react'
+import { Link } from 'react-router'
 import type { Preflight } from '../api.ts'
+import { urls } from '../urls.ts'
 import { bytes, duration, plain, since } from '../words.ts'
-import { At, Digest, Fact, Facts, StateBadge } from './facts.tsx'
+import { RecallEffect, TrustChange } from './control.tsx'
+import { At, Digest, Fact, Facts } from './facts.tsx'
+import { Findings } from './findings.tsx'
 import { Section } from './page.tsx'
 import { Rows } from './rows.tsx'
 
-const WEIGHT = { blocker: 0, warning: 1, note: 2 } as const satisfies Record<Preflight['findings'][number]['severity'], number>
-
 /** What the bundle is and would do; what speaks against it comes first. */
-export function PreflightSections({ preflight, scanned }: { preflight: Preflight; scanned: boolean }): ReactNode {
+export function PreflightSections({ preflight, scanned, scans }: { preflight: Preflight; scanned: boolean; scans: ReactNode }): ReactNode {
   const { findings } = preflight
   return (
     <>
-      <Section title="Findings" note={scanned ? 'computed from the bytes' : 'before any byte was read'}>
-        {findings.length === 0 ? <p>{scanned ? 'None.' : 'None so far. Scripts and contents are looked at when it is taken in.'}</p> : (
-          <Rows
-            label="findings" rows={findings.toSorted((a, b) => WEIGHT[a.severity] - WEIGHT[b.severity])} keyOf={one => one.code + one.item + one.text}
-            columns={[
-              { label: 'Weight', cell: one => <StateBadge state={one.severity} /> },
-              { label: 'Item', cell: one => plain(one.item) },
-              { label: 'What', cell: one => <>{plain(one.text)}{one.claimed ? <div><Badge variant="default" tt="none" className="state">claimed</Badge> <span className="soft">by the sender; checked again before approval</span></div> : null}</>, className: 'wide' },
-              { label: 'Code', cell: one => <span className="mono">{one.code}</span> },
-            ]}
-          />
-        )}
-      </Section>
+      {preflight.trust === undefined ? null : <TrustChange change={preflight.trust} />}
+      {preflight.recall === undefined ? null : <RecallEffect effect={preflight.recall} />}
+      {preflight.control === undefined || findings.length > 0 ? <Findings findings={findings} scanned={scanned} /> : null}
+      {scans}
       <Section title="Signed by" note={`${preflight.signers.length} of ${preflight.threshold} needed, role ${preflight.role}`}>
         <Rows
           label="signers" rows={preflight.signers} keyOf={signer => signer.fingerprint}
@@ -36,14 +29,9 @@ export function PreflightSections({ preflight, scanned }: { preflight: Preflight
           ]}
         />
       </Section>
-      <Section title="What it would do">
+      <Section title={preflight.control === undefined ? 'What it would do' : 'Where it comes from'}>
         <Facts>
-          <Fact name="Adds">{preflight.adds.map(add => `${add.kind} ${add.count}`).join(' · ') || 'nothing'}</Fact>
-          <Fact name="Changes">{preflight.changes.length === 0 ? 'nothing' : `${preflight.changes.length} ${preflight.changes.length === 1 ? 'item' : 'items'}, see below`}</Fact>
-          <Fact name="Removes">nothing (removal is by garbage collection)</Fact>
-          <Fact name="Affects">{preflight.affects.map(plain).join('; ') || 'no pool until one is applied'}</Fact>
-          <Fact name="Bytes">{bytes(preflight.newBytes)} new, {bytes(preflight.presentBytes)} already here</Fact>
-          <Fact name="Needs">about {duration(preflight.seconds)}, {bytes(preflight.newBytes)} of {bytes(preflight.freeBytes)} free</Fact>
+          {preflight.control === undefined ? <Content preflight={preflight} /> : null}
           <Fact name="Sequence">{preflight.sequence} (last here: {preflight.lastSequence === 0 ? 'none' : preflight.lastSequence})</Fact>
           <Fact name="Made"><At iso={preflight.created} /> for {plain(preflight.site)}</Fact>
           <Fact name="Volumes">{preflight.volumes}, {bytes(preflight.size)}</Fact>
@@ -53,6 +41,26 @@ export function PreflightSections({ preflight, scanned }: { preflight: Preflight
       {preflight.changes.length === 0 ? null : <Changes changes={preflight.changes} />}
     </>
   )
+}
+
+/** Of a bundle that brings content. */
+function Content({ preflight }: { preflight: Preflight }): ReactNode {
+  return (
+    <>
+      <Fact name="Adds">{preflight.adds.map(add => `${add.kind} ${add.count}`).join(' · ') || 'nothing'}</Fact>
+      <Fact name="Changes">{preflight.changes.length === 0 ? 'nothing' : `${preflight.changes.length} ${preflight.changes.length === 1 ? 'item' : 'items'}, see below`}</Fact>
+      <Fact name="Removes">nothing (removal is by garbage collection)</Fact>
+      <Fact name="Affects">no pool until one is applied{preflight.affects.length === 0 ? null : <ul className="plain">{preflight.affects.map(text => <li key={text}><Affected text={text} /></li>)}</ul>}</Fact>
+      <Fact name="Bytes">{bytes(preflight.newBytes)} new, {bytes(preflight.presentBytes)} already here</Fact>
+      <Fact name="Needs">about {duration(preflight.seconds)}, {bytes(preflight.newBytes)} of {bytes(preflight.freeBytes)} free</Fact>
+    </>
+  )
+}
+
+/** `linux-perf-ci can move to numpy-1.26.4`, with the pool as a link. */
+function Affected({ text }: { text: string }): ReactNode {
+  const [, pool, rest] = /^([a-z0-9-]+)( can move .*)$/.exec(text) ?? []
+  return pool === undefined ? plain(text) : <><Anchor component={Link} to={urls.pool(pool)}>{pool}</Anchor>{plain(rest ?? '')}</>
 }
 
 function Changes({ changes }: { changes: Preflight['changes'] }): ReactNode {

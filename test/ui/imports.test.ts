@@ -1,0 +1,168 @@
+import { AxeBuilder } from '@axe-core/playwright'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import t from 'tap'
+import { openBrowser } from '../support/browser.ts'
+import { bundleOf } from '../support/bundles.ts'
+import { buildConsole, openConsoleSite, PASSWORD } from './console-site.ts'
+
+t.setTimeout(200_000)
+
+/** A scanner whose answers stand in what it scans. */
+const ACME = { name: 'acme', command: ['/usr/bin/bash', '-c', 'if grep -rl NO-ANSWER /scan/files >/dev/null; then exit 3; fi; grep -rl INFECTED /scan/files | sed "s/$/: Bad.Thing FOUND/"; grep -rl ODD /scan/files | sed "s/$/: Odd WARNING/"; if grep -rqE "INFECTED|ODD" /scan/files; then exit 1; fi'], version: ['/usr/bin/echo', '7.1'] }
+
+buildConsole()
+const site = await openConsoleSite({ scanners: [ACME] })
+const { appliance } = site
+const browser = await openBrowser(appliance.url)
+const { page } = browser
+page.setDefaultTimeout(20_000)
+t.teardown(async () => {
+  await browser.close()
+  await site.close()
+})
+
+let sequence = 0
+async function bundle(files: Record<string, string | Uint8Array>, volumeBytes?: number): ReturnType<typeof bundleOf> {
+  sequence++
+  return await bundleOf({ folder: join(site.site.folder, 'media', `made-${sequence}`), files, sequence, signers: site.site.people.map(({ signer }) => signer), ...(volumeBytes === undefined ? {} : { volumeBytes }) })
+}
+
+async function signIn(user: string): Promise<void> {
+  await page.goto(appliance.url)
+  await page.locator('input[name=user]').fill(user)
+  await page.locator('input[name=password]').fill(PASSWORD)
+  await page.getByRole('button', { name: 'Sign in' }).click()
+  await page.getByRole('heading', { level: 1, name: 'Home' }).waitFor()
+}
+
+async function signOut(): Promise<void> {
+  await page.getByRole('button', { name: 'Sign out' }).click()
+  await page.locator('input[name=user]').waitFor()
+}
+
+const badge = async (state: string): Promise<void> => await page.locator('.title .state', { hasText: new RegExp(`^${state}$`) }).waitFor()
+
+async function act(button: string, fill: Record<string, string> = {}): Promise<void> {
+  await page.locator('.does').getByRole('button', { name: button, exact: true }).click()
+  const dialogue = page.getByRole('dialog')
+  for (const [label, text] of Object.entries(fill)) await dialogue.getByRole('textbox', { name: label }).fill(text)
+  await dialogue.getByRole('button', { name: button, exact: true }).click()
+  await dialogue.waitFor({ state: 'hidden' })
+}
+
+/** Uploads it and opens its page. */
+async function upload(file: string): Promise<void> {
+  await page.goto(`${appliance.url}/imports`)
+  await page.locator('input[type=file]').setInputFiles(file)
+  await page.getByRole('link', { name: `demo, sequence ${sequence}` }).click()
+}
+
+/** In both schemes, and no wider than a phone. */
+async function looksGood(t: { same(a: unknown, b: unknown, what: string): unknown; equal(a: unknown, b: unknown, what: string): unknown }, what: string): Promise<void> {
+  for (const colorScheme of ['dark', 'light'] as const) {
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+    await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor()
+    const axe = new AxeBuilder({ page }).setLegacyMode(true)
+    const { violations } = await (colorScheme === 'dark' ? axe.withRules('color-contrast') : axe).analyze()
+    t.same(violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target.join(' ')}`)), [], `${what}, ${colorScheme}`)
+  }
+  await page.setViewportSize({ width: 390, height: 844 })
+  t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0, `${what} is no wider than a phone`)
+  await page.setViewportSize({ width: 1280, height: 900 })
+}
+
+await signIn('ana')
+
+await t.test('the preflight says who will look, and after the scan who looked, at how many files, with what result', async t => {
+  await upload((await bundle({ 'notes.txt': 'ODD but harmless\n', 'good.txt': 'good\n' })).file)
+  await badge('verified')
+  await page.getByText('they look when it is taken in').waitFor()
+  await act('Take it in')
+  await badge('awaiting approval')
+  await page.locator('.rows[aria-label=scanners] tr', { hasText: 'acme 7.1' }).waitFor()
+  await page.getByRole('heading', { name: '1 to weigh before it is approved' }).waitFor()
+  await page.locator('.rows[aria-label="findings: warning"]', { hasText: 'acme warns of Odd in notes.txt 1' }).waitFor()
+  await page.getByText('by ana, as an upload').waitFor()
+  await looksGood(t, 'an import that waits')
+  await signOut()
+})
+
+await t.test('an approver rejects it with a reason, which stays with it', async t => {
+  await signIn('paul')
+  await page.getByRole('link', { name: 'Look and decide' }).click()
+  await badge('awaiting approval')
+  await act('Reject', { Reason: 'not what was ordered' })
+  await badge('rejected')
+  await page.getByRole('alert').filter({ hasText: 'not what was ordered' }).waitFor()
+  t.match(appliance.services.imports.get('1'), { state: 'rejected', reason: /not what was ordered/ })
+  await looksGood(t, 'a rejected import')
+  await signOut()
+})
+
+await t.test('what a scanner finds puts it in quarantine: the item is named, and rejecting is all that is left', async t => {
+  await signIn('ana')
+  await upload((await bundle({ 'evil.txt': 'INFECTED\n', 'good.txt': 'good\n' })).file)
+  await badge('verified')
+  await act('Take it in')
+  await badge('quarantined')
+  await page.getByRole('alert').filter({ hasText: 'One finding stops it' }).waitFor()
+  await page.locator('.rows[aria-label="findings: blocker"]', { hasText: 'acme found Bad.Thing in evil.txt 1' }).waitFor()
+  t.equal(await page.getByRole('button', { name: 'Approve' }).count(), 0)
+  await looksGood(t, 'quarantine')
+  await signOut()
+  await signIn('paul')
+  await page.getByRole('link', { name: 'Look and decide' }).click()
+  await act('Reject', { Reason: 'infected' })
+  await badge('rejected')
+  await signOut()
+})
+
+await t.test('when a scanner gives no answer it fails, says until when the upload is kept, and resumes', async t => {
+  await signIn('ana')
+  await upload((await bundle({ 'slow.txt': 'NO-ANSWER\n' })).file)
+  await badge('verified')
+  await act('Take it in')
+  await badge('failed')
+  await page.getByRole('alert').filter({ hasText: 'DD-IMPORT-023' }).waitFor()
+  await page.getByText('What was uploaded is kept until').waitFor()
+  await looksGood(t, 'a failed import')
+  const { operation } = appliance.services.imports.get('3')
+  await act('Resume')
+  const again = appliance.services.imports.get('3').operation
+  t.not(again, operation, 'it runs again')
+  await page.locator('.timeline li', { hasText: 'import.verified' }).waitFor()
+  await badge('failed')
+  await signOut()
+  await signIn('paul')
+  await page.goto(`${appliance.url}/imports/3`)
+  await act('Reject', { Reason: 'given up' })
+  await badge('rejected')
+  await signOut()
+})
+
+await t.test('a volume that is missing is named, and what waits for it can be given up', async t => {
+  await signIn('ana')
+  const { volumes } = await bundle({ 'large.bin': randomBytes(3_000_000), 'other.bin': randomBytes(2_000_000) }, 4_000_000)
+  t.equal(volumes.length, 2)
+  await upload(volumes[0]?.file ?? '')
+  await badge('parked')
+  await page.getByRole('alert').filter({ hasText: 'volume 2 of 2' }).waitFor()
+  await looksGood(t, 'a parked import')
+  await signOut()
+  await signIn('paul')
+  await page.goto(`${appliance.url}/imports/4`)
+  await act('Reject', { Reason: 'the second disc is lost' })
+  await badge('rejected')
+})
+
+await t.test('the list shows how each came', async t => {
+  await page.goto(`${appliance.url}/imports`)
+  await page.locator('.rows[aria-label=imports] tr', { hasText: 'demo, sequence 4' }).getByText('as an upload').waitFor()
+  await looksGood(t, 'the list')
+})
+
+await t.test('nothing was asked for elsewhere, and no error was shown', async t => {
+  t.same(browser.foreignRequests, [])
+  t.same(browser.errors.filter(text => !/^Failed to load resource: .* 401 /.test(text)), [])
+})
