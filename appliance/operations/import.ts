@@ -1,10 +1,12 @@
 import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
+import type { Receipt } from '../../bundles/format/receipt.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
 import { controlEvents, withoutPayload } from './import-control.ts'
+import type { SignedReceipt } from './import-ledger.ts'
 import { moverOf, type Move } from './import-move.ts'
 import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
 import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
@@ -46,10 +48,16 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
   const verdict = await context.step('verify', async () => {
     const before = deps.ledger.get(id)
-    const verified = await steps.verify(id, source)
+    const promoted = deps.ledger.receipt(id)
+    const verified = await steps.verify(id, source).catch((failure: unknown) => {
+      // Its own mark: everything was done when the last lines could not be written.
+      if (promoted !== undefined && before?.preflight !== null && asDrydockError(failure).code === 'DD-IMPORT-003') return undefined
+      throw failure
+    })
+    if (verified === undefined) return { promoted: move('imported', { ...outcomeOf(promoted!), missing: [] }).generation }
     const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
     const isSet = verified.volumeNames.length > 1
-    const joined = isSet && params.import === null ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
+    const joined = isSet && (params.import === null || deps.ledger.volumes(id).every(own => own.volume === volume.volume && !own.staged)) ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
     if (joined !== undefined) return { joined }
     const same = before?.preflight?.manifest === verified.preflight.manifest
     move(verified.missing.length > 0 ? 'parked' : 'verified', {
@@ -62,8 +70,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames, same }
   })
   if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
+  if ('promoted' in verdict) return await end(deps, context, params, id, deps.ledger.get(id)!.preflight!, verdict.promoted!, [])
   const { preflight, missing, names } = verdict
-  const subject = `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
+  const subject = subjectOf(preflight)
   context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
 
   await parkedUntilComplete(deps, context, id, missing, move)
@@ -90,13 +99,25 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   // Last: once the mark is raised this bundle is never read again, so nothing may be left to do with it.
   await context.step('mark', async () => {
     await steps.raiseMark(id)
-    move('imported', { generation, receipt: digestOf(deps.ledger.receipt(id)!.receipt), missing: [] })
+    move('imported', { ...outcomeOf(deps.ledger.receipt(id)!), missing: [] })
     return true
   })
+  return await end(deps, context, params, id, preflight, generation, hits ?? [])
+}
+
+const subjectOf = (preflight: Preflight): string => `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
+
+function outcomeOf({ receipt }: SignedReceipt): { generation: number; receipt: string } {
+  return { generation: (JSON.parse(receipt) as Receipt).generation, receipt: digestOf(receipt) }
+}
+
+/** It is served: that is told, and what is no longer needed goes. */
+async function end(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, preflight: Preflight, generation: number, hits: Parameters<typeof controlEvents>[1]): Promise<Json> {
+  const subject = subjectOf(preflight)
   context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
-  for (const event of controlEvents(preflight, hits ?? [], deps.ledger)) context.emit(event)
+  for (const event of controlEvents(preflight, hits, deps.ledger)) context.emit(event)
   await context.step('clean', async () => {
-    await steps.clean(id)
+    await deps.steps.clean(id)
     if (params.upload) await deps.discardUpload(params.source)
     await discardVolumes(deps, id)
     wakeParked(deps)

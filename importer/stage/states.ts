@@ -3,11 +3,12 @@ import type { ImportState } from '../../bundles/format/import-record.ts'
 /**
  *   found → verifying → refused | parked | verified → staging → scanned → awaiting-approval → promoting → imported
  *   a set of volumes that are not all here goes from verified to parked; a new trust or a recall, which brings no payload, from verified to awaiting-approval
+ *   from verifying to imported, when a resume finds that all was done but the last word written down
  *   from staging and scanned also → quarantined; by people → rejected, cancelled; by faults → failed, and from failed with `import resume` → verifying, with `import reject` → rejected
  */
 export const TRANSITIONS = {
   found: ['verifying', 'cancelled', 'failed', 'refused'],
-  verifying: ['verified', 'parked', 'refused', 'cancelled', 'failed'],
+  verifying: ['verified', 'parked', 'imported', 'refused', 'cancelled', 'failed'],
   parked: ['verifying', 'staging', 'verified', 'refused', 'rejected', 'cancelled', 'failed'],
   verified: ['staging', 'parked', 'awaiting-approval', 'refused', 'rejected', 'cancelled', 'failed'],
   staging: ['scanned', 'parked', 'quarantined', 'refused', 'cancelled', 'failed'],
