@@ -54,14 +54,14 @@ async function inspectVerb(files: string[], options: InspectOptions, command: Co
   }
 }
 
-async function volumesOf({ volumes, missing }: OpenedSet): Promise<Packed['volumes']> {
+async function volumesOf({ volumes }: OpenedSet): Promise<Packed['volumes']> {
   const { manifest } = volumes[0]!
-  const numbers = [...new Set([...manifest.volumes.keys()].map(k => k + 1).concat(volumes.map(({ number }) => number)))].toSorted((a, b) => a - b)
+  const numbers = Array.from({ length: manifest.volumes.length + (manifest.parity?.length ?? 0) }, (_, k) => k + 1)
   return await Promise.all(numbers.map(async number => {
     const here = volumes.find(volume => volume.number === number)
     const told = manifest.volumes[number - 1]
     const name = volumeName(manifest, number)
-    return { number, name: here?.file ?? name, size: here === undefined ? null : (await stat(here.file)).size, payload: told?.payloadSize ?? null, entries: told?.entries ?? null, here: here !== undefined && !missing.includes(name) }
+    return { number, name: here?.file ?? name, size: here === undefined ? null : (await stat(here.file)).size, payload: told?.payloadSize ?? null, entries: told?.entries ?? null, here: here !== undefined }
   }))
 }
 
