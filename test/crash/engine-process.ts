@@ -51,7 +51,9 @@ process.disconnect?.()
 async function followed(): Promise<Ending> {
   for (let resumed = 0; ; ) {
     for (const { id } of site.operations.list()) await site.operations.settled(id)
-    const record = site.imports.list()[0]!
+    // Each volume of a set is an import of its own until it has joined.
+    const records = site.imports.list().filter(({ sequence }) => sequence !== 1)
+    const record = records.find(({ state }) => state === 'failed') ?? records[0]!
     const { id, state, operation, error } = record
     const settled = await site.operations.settled(operation)
     const now = site.imports.get(id)
@@ -59,7 +61,7 @@ async function followed(): Promise<Ending> {
     if (state === 'verified') await site.imports.proceed(id, 'olga')
     else if (state === 'awaiting-approval') await site.imports.approve(id, 'anton')
     else if (state === 'quarantined') await site.imports.reject(id, record.preflight?.findings.map(({ text }) => text).join('; ') ?? '', 'anton')
-    else if (state === 'failed' && resumed++ < 1) site.imports.resume(id, { actor: 'olga', idempotencyKey: crypto.randomUUID() })
+    else if (state === 'failed' && resumed++ < volumes.length) site.imports.resume(id, { actor: 'olga', idempotencyKey: crypto.randomUUID() })
     else {
       const receipt = state === 'imported' ? await receiptOf(id) : null
       return { state, error: error ?? settled.error, receipt, promotions: site.events().filter(({ type, subject }) => type === 'import.promoted' && subject === 'import:2').length, audit: null }

@@ -43,7 +43,8 @@ export async function engineWorld(options: { data?: string } = {}): Promise<Worl
       const wasReady = (await ready) !== undefined
       const { signal, out, err } = await ended
       const killed = signal === 'SIGKILL'
-      const told = killed ? undefined : (JSON.parse(out.trim().split('\n').at(-1) || '{}') as Ending)
+      const last = out.trim().split('\n').at(-1) ?? ''
+      const told = killed || !last.startsWith('{') ? undefined : (JSON.parse(last) as Ending)
       return { killed, wasReady, ending: told?.state === undefined ? undefined : told, said: `${out}${err}` }
     },
     close: async () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }),

@@ -6,14 +6,15 @@ import { createInterface } from 'node:readline'
 /**
  * When a process gets its SIGKILL: some milliseconds after it said it is ready, or at its N-th system call of a set. The second is done
  * by strace(1), which needs nothing of the process: it dies on the way into the call, so with N every state of the disk can be met.
+ * With `error` that call (and with `always` every one after it) fails instead, as on a disk that is full or breaks.
  */
-export type Kill = { after: number; from: 'spawn' | 'ready' } | { call: keyof typeof CALLS; count: number }
+export type Kill = { after: number; from: 'spawn' | 'ready' } | { call: keyof typeof CALLS; count: number; error?: 'EIO' | 'ENOSPC'; always?: boolean }
 
 /** What moves bytes to where they stay, by what is lost when it does not happen. */
 export const CALLS = {
   sync: 'fsync,fdatasync,syncfs',
   name: 'rename,renameat,renameat2,link,linkat,unlink,unlinkat,mkdir,mkdirat,rmdir',
-  write: 'pwrite64,ftruncate',
+  write: 'pwrite64,ftruncate,fallocate',
 } as const
 
 export type Launched = {
@@ -26,9 +27,9 @@ export type Launched = {
   ended: Promise<{ signal: NodeJS.Signals | null; code: number | null; out: string; err: string }>
 }
 
-export function launch(program: string, args: readonly string[], options: { ready: RegExp; env: NodeJS.ProcessEnv; kill?: Kill; inject?: string }): Launched {
+export function launch(program: string, args: readonly string[], options: { ready: RegExp; env: NodeJS.ProcessEnv; kill?: Kill }): Launched {
   const { kill } = options
-  const inject = options.inject ?? (kill !== undefined && 'call' in kill ? `${CALLS[kill.call]}:signal=KILL:when=${kill.count}` : undefined)
+  const inject = kill !== undefined && 'call' in kill ? `${CALLS[kill.call]}:${kill.error === undefined ? 'signal=KILL' : `error=${kill.error}`}:when=${kill.count}${kill.always === true ? '+' : ''}` : undefined
   // Not with --seccomp-bpf: strace 6.1 then forgets every signal but the first.
   const traced = inject === undefined ? [] : ['strace', '-f', '-qq', '-o', '/dev/null', '-e', `trace=${inject.split(':')[0]}`, '-e', `inject=${inject}`]
   const [first = program, ...rest] = [...traced, program, ...args]

@@ -2,9 +2,10 @@
  * Kills an importing process at random instants, again and again, and looks after each kill whether the mirrors serve exactly what they served
  * before or exactly what the bundle brings, and at the end whether the import came to the end that it has without a kill.
  *
- *     node test/crash/random-kills.ts --kills 1000 --seed 1 [--part 1/4] [--world engine|up|both]
+ *     node test/crash/random-kills.ts --kills 1000 --seed 1 [--part 1/4] [--world engine|up|both] [--errors]
  *
  * The same seed makes the same decisions; where they fall depends on the machine, so a run prints which step each kill hit.
+ * With --errors system calls that write fail (EIO, ENOSPC) instead of killing.
  * Parts of one seed are different trials: `--part 1/4` … `--part 4/4` in four runs are the 1,000 kills.
  */
 import { parseArgs } from 'node:util'
@@ -13,7 +14,7 @@ import { engineWorld } from './engine-world.ts'
 import type { Kill } from './launch.ts'
 import { leftovers, markOf, openStep, servedBy } from './served.ts'
 import { upWorld } from './up-world.ts'
-import type { Ending, World } from './world.ts'
+import type { Ending, Run, World } from './world.ts'
 
 export type Tally = { kills: number; trials: number; starts: number; phases: Map<string, number>; by: Map<string, number>; faults: string[] }
 
@@ -26,8 +27,8 @@ const KILLS_OF_ONE = 12
 /** System calls of one thread in a whole import, roughly; a kill that is never reached is none. */
 const CALLS_OF_ONE = { sync: 70, name: 14, write: 260 } as const
 
-export async function randomKills(world: World, options: { kills: number; seed: number; part?: number; parts?: number; say?: (line: string) => void }): Promise<Tally> {
-  const { kills, seed, part = 1, parts = 1, say = () => undefined } = options
+export async function randomKills(world: World, options: { kills: number; seed: number; part?: number; parts?: number; errors?: boolean; say?: (line: string) => void }): Promise<Tally> {
+  const { kills, seed, part = 1, parts = 1, errors = false, say = () => undefined } = options
   const tally: Tally = { kills: 0, trials: 0, starts: 0, phases: new Map(), by: new Map(), faults: [] }
   const whole = new Map<string, Whole>()
   for (const subject of world.cases) whole.set(subject.name, await clean(world, subject))
@@ -35,7 +36,7 @@ export async function randomKills(world: World, options: { kills: number; seed: 
     const random = seeded(seed * 100_003 + trial)
     const subject = world.cases[trial % world.cases.length]!
     const expected = whole.get(subject.name)!
-    const fault = await oneTrial(world, { subject, upload: random() < 0.5 }, expected, random, tally, kills)
+    const fault = await oneTrial(world, { subject, upload: random() < 0.5 }, expected, random, tally, { most: kills, errors })
     tally.trials++
     if (fault !== undefined) {
       tally.faults.push(`trial ${trial} (${subject.name}): ${fault}`)
@@ -59,13 +60,13 @@ async function clean(world: World, subject: World['cases'][number]): Promise<Who
   return { before, after: servedBy(world.data).hash, ending, milliseconds }
 }
 
-async function oneTrial(world: World, trial: Parameters<World['run']>[0], expected: Whole, random: () => number, tally: Tally, most: number): Promise<string | undefined> {
+async function oneTrial(world: World, trial: Parameters<World['run']>[0], expected: Whole, random: () => number, tally: Tally, { most, errors }: { most: number; errors: boolean }): Promise<string | undefined> {
   world.reset()
   let mark = markOf(world.marks)
   let isNew = false
   const history: string[] = []
   for (let kills = 0; ; ) {
-    const kill = kills < KILLS_OF_ONE && tally.kills < most && (kills === 0 || random() < 0.85) ? chosen(random, expected.milliseconds) : undefined
+    const kill = kills < KILLS_OF_ONE && tally.kills < most && (kills === 0 || random() < 0.85) ? (errors ? failing(random) : chosen(random, expected.milliseconds)) : undefined
     tally.starts++
     const run = await world.run(trial, kill)
     const served = look(() => servedBy(world.data).hash)
@@ -75,12 +76,12 @@ async function oneTrial(world: World, trial: Parameters<World['run']>[0], expect
     const now = markOf(world.marks)
     if (now < mark) return `${history.join(', ')}: the mark fell from ${mark} to ${now}`
     mark = now
-    if (run.killed) {
+    if (run.killed || (kill !== undefined && 'error' in kill)) {
       kills++
       tally.kills++
       const phase = run.wasReady ? openStep(world.data) : `start, then ${openStep(world.data)}`
-      count(tally.phases, phase)
-      count(tally.by, kill !== undefined && 'call' in kill ? kill.call : 'time')
+      count(tally.phases, run.killed ? phase : endOf(run))
+      count(tally.by, kill === undefined || !('call' in kill) ? 'time' : `${kill.error ?? ''} ${kill.call}`.trim())
       history.push(`${phase} (${JSON.stringify(kill)})`)
       continue
     }
@@ -118,6 +119,16 @@ function chosen(random: () => number, milliseconds: number): Kill {
   return { call, count: 1 + Math.floor(random() * CALLS_OF_ONE[call]) }
 }
 
+/** A disk that fails instead of a kill: one call, or every one from then on. */
+function failing(random: () => number): Kill {
+  const call = (['sync', 'name', 'write'] as const)[Math.floor(random() * 3)]!
+  return { call, count: 1 + Math.floor(random() * CALLS_OF_ONE[call]), error: random() < 0.5 ? 'EIO' : 'ENOSPC', always: random() < 0.5 }
+}
+
+function endOf({ ending, said }: Run): string {
+  return ending === undefined ? `stopped: ${/DD-[A-Z]+-\d+/.exec(said)?.[0] ?? said.trim().split('\n').find(line => /Error|error/.test(line))?.slice(0, 120) ?? 'without a word'}` : `${ending.state} ${ending.error?.code ?? ''}`.trim()
+}
+
 function look(served: () => string): string {
   try {
     return served()
@@ -137,7 +148,7 @@ export function report(world: World['name'], tally: Tally, seed: number, seconds
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { kills: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' }, part: { type: 'string', default: '1/1' }, world: { type: 'string', default: 'both' } } })
+  const { values } = parseArgs({ options: { kills: { type: 'string', default: '1000' }, seed: { type: 'string', default: '1' }, part: { type: 'string', default: '1/1' }, world: { type: 'string', default: 'both' }, errors: { type: 'boolean', default: false } } })
   const [part = 1, parts = 1] = values.part.split('/').map(Number)
   const worlds = values.world === 'both' ? (['engine', 'up'] as const) : [values.world === 'up' ? ('up' as const) : ('engine' as const)]
   for (const name of worlds) {
@@ -145,7 +156,7 @@ if (import.meta.main) {
     const world = name === 'up' ? await upWorld() : await engineWorld()
     try {
       const kills = Math.ceil(Number(values.kills) / parts / worlds.length)
-      const tally = await randomKills(world, { kills, seed: Number(values.seed), part, parts, say: line => process.stderr.write(`${name}: ${line}\n`) })
+      const tally = await randomKills(world, { kills, seed: Number(values.seed), part, parts, errors: values.errors, say: line => process.stderr.write(`${name}: ${line}\n`) })
       process.stdout.write(`${report(name, tally, Number(values.seed), (performance.now() - began) / 1000)}\n`)
       if (tally.faults.length > 0) process.exitCode = 1
     } finally {
