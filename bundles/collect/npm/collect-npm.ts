@@ -16,7 +16,7 @@ import { purl } from '../purl.ts'
 import { hashOfFile, mismatch, type Expected } from '../workspace.ts'
 import { npmConfig, type NpmConfig } from './config.ts'
 import { packageWants } from './lockfile.ts'
-import { platformLists, runsOn, type NpmPlatform } from './platform.ts'
+import type { NpmPlatform } from './platform.ts'
 import { projectWants } from './project.ts'
 import type { NpmWant } from './wanted.ts'
 
@@ -39,8 +39,8 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
     const http = openHttp(config)
     try {
       collecting.meter.planned(group.wants.length)
-      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, wants.platforms, { ...collecting, signal: each }, config, http))))
-      for (const item of found.filter(one => one !== undefined)) {
+      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, { ...collecting, signal: each }, config, http))))
+      for (const item of found) {
         const key = `${item.name}@${item.version}`
         items.set(key, joinTags(items.get(key), item))
       }
@@ -51,8 +51,7 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
   return [...items.values()]
 }
 
-/** @returns undefined for a version that runs on none of the platforms, where only its manifest says so. */
-async function versionItem(want: NpmWant, platforms: readonly NpmPlatform[], collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item | undefined> {
+async function versionItem(want: NpmWant, collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item> {
   const { workspace, meter } = collecting
   const what = `${want.name}@${want.version} (npm)`
   const folder = await workspace.cacheFolder('npm')
@@ -64,10 +63,6 @@ async function versionItem(want: NpmWant, platforms: readonly NpmPlatform[], col
   }
   const registry = config.registryOf(want.name)
   const found = await versionManifest(want, registry, http, collecting.signal)
-  if (want.platformByManifest === true && !platforms.some(platform => runsOn(platformLists(found), platform))) {
-    meter.finished(1)
-    return undefined
-  }
   const expected = agreed(want, found, what, collecting.pinned(`npm:${want.name}@${want.version}`)?.metadata['integrity'])
   const kept = await http.read({ url: tarballUrl(want, registry, found), what, signal: collecting.signal }, async body => await workspace.keep(what, body, expected))
   const sha512 = expected.algorithm === 'sha512' ? expected.hex : await hashOfFile(workspace.blobPath(kept.digest), 'sha512')

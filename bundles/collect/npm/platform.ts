@@ -13,15 +13,6 @@ export function runsOn(lists: PlatformLists, platform: NpmPlatform): boolean {
   return allows(lists.os, platform.os) && allows(lists.cpu, platform.cpu) && allows(lists.libc, platform.libc)
 }
 
-/** The lists of a version's own manifest, where one word may stand for a list. */
-export function platformLists(manifest: Record<string, unknown>): PlatformLists {
-  const list = (key: string) => {
-    const value = manifest[key]
-    return typeof value === 'string' ? [value] : Array.isArray(value) ? value.filter(word => typeof word === 'string') : []
-  }
-  return { os: list('os'), cpu: list('cpu'), libc: list('libc') }
-}
-
 /** Yarn's `conditions`: `os=linux & (cpu=x64 | cpu=arm64) & !libc=musl`, as the lists that they were made of. */
 export function conditionLists(conditions: string): PlatformLists {
   const lists: Record<'os' | 'cpu' | 'libc', string[]> = { os: [], cpu: [], libc: [] }

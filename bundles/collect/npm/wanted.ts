@@ -1,14 +1,7 @@
 import { DrydockError } from '../../../appliance/core/error.ts'
 
 /** One version that a lock file names. `integrity` is the lock's, when it has one that is about the registry's tarball. */
-export type NpmWant = {
-  name: string
-  version: string
-  integrity: string | undefined
-  tags: string[]
-  /** The lock file does not say which machines it is for (Yarn 1): its manifest decides. */
-  platformByManifest?: true
-}
+export type NpmWant = { name: string; version: string; integrity: string | undefined; tags: string[] }
 
 /** Collects what a lock file names; one that gives two integrities for one version contradicts itself. */
 export function wantedVersions(what: string): { add(want: NpmWant): void; all(): NpmWant[] } {

@@ -10,7 +10,7 @@ const Classic = Type.Record(Type.String(), Type.Object({ version: Type.String(),
 /** Yarn 2 and later: each entry names its `resolution` (a locator) and the machines it is for. */
 const Berry = Type.Record(Type.String(), Type.Object({ version: Type.String(), resolution: Type.Optional(Type.String()), conditions: Type.Optional(Type.String()) }))
 
-/** What `yarn install --frozen-lockfile` (Yarn 1) or `--immutable` (Yarn 2 and later) would install on one of the platforms. */
+/** What `yarn install --frozen-lockfile` (Yarn 1) or `--immutable` (Yarn 2 and later, on one of the platforms) would fetch. */
 export function yarnWants(text: string, what: string, platforms: readonly NpmPlatform[]): NpmWant[] {
   const lock = parsedLock(text, what)
   const { __metadata: metadata, ...entries } = lock
@@ -27,6 +27,7 @@ function parsedLock(text: string, what: string): Record<string, unknown> {
   }
 }
 
+/** Everything that the lock names, for whatever machine: Yarn 1 fetches it all before it looks what fits, and fails without. */
 function classicWants(entries: Type.Static<typeof Classic>, what: string): NpmWant[] {
   const wants = wantedVersions(what)
   for (const [key, { version, resolved, integrity }] of Object.entries(entries)) {
@@ -36,7 +37,7 @@ function classicWants(entries: Type.Static<typeof Classic>, what: string): NpmWa
     if (resolved === undefined || !isRegistryTarball(resolved) || /^(file|link|portal|git)/.test(range)) throw notFromRegistry(own, what, resolved ?? range)
     const name = /^npm:((?:@[^/@]+\/)?[^/@]+)(@|$)/.exec(range)?.[1] ?? own
     // Its fragment is the tarball's SHA-1 and proves nothing; locks of Yarn before 1.10 have only that.
-    wants.add({ name, version, integrity, tags: [], platformByManifest: true })
+    wants.add({ name, version, integrity, tags: [] })
   }
   return wants.all()
 }
