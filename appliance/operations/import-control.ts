@@ -3,11 +3,15 @@ import type { ImportRecord, Preflight } from '../../bundles/format/import-record
 import type { NewEvent } from '../model/event.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Move } from './import-move.ts'
-import { decide, type Decision, type ImportDeps } from './import-steps.ts'
+import { decide, work, type Decision, type ImportDeps } from './import-steps.ts'
 import type { OperationContext } from './operation-kind.ts'
 
-/** A new trust or a recall brings nothing to stage or scan: after the preflight it waits for approval only; where a site asks nobody, for `proceed`. */
-export async function withoutPayload(context: OperationContext, deps: Pick<ImportDeps, 'ledger'>, { id, proceed }: { id: string; proceed: boolean }, move: Move): Promise<void> {
+/**
+ * A new trust or a recall brings no payload: after the preflight it is read to its end, because nothing may follow there, and waits for
+ * approval only; where a site asks nobody, for `proceed`.
+ */
+export async function withoutPayload(context: OperationContext, deps: ImportDeps, { id, source, proceed }: { id: string; source: string; proceed: boolean }, move: Move): Promise<void> {
+  await context.step('read', async () => await deps.steps.stage(id, source, work(deps, context, 'stage', 'bytes')))
   const alone = await context.step('alone', async () => deps.ledger.get(id)?.approvalsNeeded === 0)
   if (alone && !proceed) decide(await context.waitFor<Decision>('proceed'))
   await context.step('awaiting', async () => {

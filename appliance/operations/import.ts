@@ -80,7 +80,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   // Who went on with another bundle that lay there before has not seen this one.
   const proceed = params.proceed && verdict.same
   if (preflight.control === undefined) await takeIn(deps, context, { id, source, preflight, names, proceed }, move)
-  else await withoutPayload(context, deps, { id, proceed }, move)
+  else await withoutPayload(context, deps, { id, source, proceed }, move)
 
   const agreed = await context.step('approvals', async () => isApproved(deps.ledger.get(id)))
   if (!agreed) decide(await context.waitFor<Decision>('approval'))

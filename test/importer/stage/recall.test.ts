@@ -1,5 +1,5 @@
 import t from 'tap'
-import { mkdirSync } from 'node:fs'
+import { cpSync, mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
@@ -76,7 +76,6 @@ await t.test('a recall holds when everything but the marks comes from a backup, 
   // The data folder of a new machine: nothing but the marks is the old one's; the name is refused before its bytes were ever here.
   const fresh = join(folder, 'fresh')
   mkdirSync(fresh)
-  const { cpSync } = await import('node:fs')
   cpSync(join(at, 'marks'), join(fresh, 'marks'), { recursive: true })
   const site = await openSite(t, { trust, folder: fresh })
   const { record } = await site.submit((await bundleOf({ folder: join(folder, '2'), signers: release, sequence: 2, files: { flash: BAD } })).file)
