@@ -17,15 +17,17 @@ export type FileOnMedium = { medium: string; at: string; path: string; size: num
 
 /** How long a reader that is no longer wanted may take to end. */
 const END_MS = 5_000
+const NOTHING_THERE = /^cannot open .* not found/
 
-/** The digest of the first bytes of a file: with its size and its medium it says whether a file is the one that was there before. @throws DD-MEDIA-001 */
-export async function printOf(file: FileOnMedium, signal?: AbortSignal): Promise<string> {
+/** The digest of the first bytes of a file: with its size and its medium it says whether a file is the one that was there before. undefined for a name behind which there is nothing. @throws DD-MEDIA-001 */
+export async function printOf(file: FileOnMedium, signal?: AbortSignal): Promise<string | undefined> {
   const late = AbortSignal.timeout(LOOK_MS)
   const child = await startReader({ medium: file.medium, args: ['-n', String(PRINT_BYTES), '/medium', 'cat', pathOn(file.at, file.path)], stdout: 'pipe', signal: signal === undefined ? late : AbortSignal.any([late, signal]) })
   const ended = endOf(child)
   const hash = createHash('sha256')
   for await (const chunk of child.stdout!) hash.update(chunk as Buffer)
   const end = await ended
+  if (end.code !== 0 && NOTHING_THERE.test(end.said)) return undefined
   if (end.code !== 0) throw pulled(file, end)
   return hash.digest('hex').slice(0, 16)
 }

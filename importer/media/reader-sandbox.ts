@@ -35,13 +35,14 @@ export async function startReader(confined: Confined): Promise<ChildProcess> {
   const args = [
     `--as=${READER_BYTES}:${READER_BYTES}`, `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', '--fsize=0:0', '--memlock=65536:65536',
     ...(confined.cpuSeconds === undefined ? [] : [`--cpu=${confined.cpuSeconds}:${confined.cpuSeconds}`]), '--',
-    'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--new-session', '--clearenv', '--hostname', 'reader',
+    'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--clearenv', '--hostname', 'reader',
     '--ro-bind', program, '/reader', ...(await librariesOf(program)).flatMap(path => ['--ro-bind', path, path]), bind, medium, '/medium', '--remount-ro', '/', '--chdir', '/', '--seccomp', '3', '--',
     '/reader', ...confined.args,
   ]
   const child = spawn('prlimit', args, {
     env: programEnvironment(),
     stdio: ['ignore', confined.stdout, 'pipe', 'pipe'],
+    // A session of its own, so no terminal, and a group that can be killed as a whole: bubblewrap must not make another one.
     detached: true,
   })
   const { signal } = confined
@@ -58,8 +59,8 @@ export async function startReader(confined: Confined): Promise<ChildProcess> {
 }
 
 /**
- * The whole group, which is why it has one of its own: bubblewrap's child waits for its parent before it has bound its life to it, so that
- * killing the parent alone in that moment would leave it waiting for ever.
+ * The whole group: bubblewrap's child binds its life to its parent's only after it was started, so that killing the parent alone in that
+ * moment would leave it, and the reader, for ever.
  */
 export function killReader(child: ChildProcess): void {
   if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return

@@ -3,7 +3,7 @@ import { printable } from '../../appliance/core/printable.ts'
 import type { Log } from '../../appliance/core/log.ts'
 import type { OpenMedia } from '../unpack/index.ts'
 import { devicesNow, type Device, type DevicePlaces } from './devices.ts'
-import { calledOf, lookAt, MEDIUM_SCHEME, partsOfSource, type FoundBundle } from './find-bundles.ts'
+import { calledOf, lookAt, MEDIUM_SCHEME, partsOfSource, type FoundBundle, type Looked } from './find-bundles.ts'
 import { openOnMedium, type FileOnMedium } from './reader-file.ts'
 
 const LOOK_EVERY_MS = 1_000
@@ -57,12 +57,13 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       const looked = await lookAt(device.path, stopping.signal)
       const [first] = looked.systems
       if (first === undefined) throw new DrydockError('DD-MEDIA-004', `expected FAT, exFAT, ext4, ISO 9660 or UDF, found ${looked.others.length === 0 ? 'no file system that is known' : looked.others.join(', ')}`, 'format it as FAT32 or exFAT and copy the bundles again')
-      Object.assign(entry.medium, { label: first.label, fileSystem: looked.systems.map(({ kind }) => kind).join(', '), serial: first.serial, state: 'ready', why: looked.more ? 'it holds more folders or bundles than are looked at' : null, hint: looked.more ? 'put the bundles into the root of the medium' : null, bundles: looked.bundles })
+      Object.assign(entry.medium, { label: first.label, fileSystem: looked.systems.map(({ kind }) => kind).join(', '), serial: first.serial, state: 'ready', ...remarkOn(looked), bundles: looked.bundles })
     } catch (failure) {
       if (stopping.signal.aborted) return
       const error = asDrydockError(failure)
       Object.assign(entry.medium, { state: 'unreadable', why: error.message, hint: error.hint })
-      if (entry.tries === TRIES || error.code !== 'DD-MEDIA-001') {
+      // A stick that is still waking up says the strangest things; rights and mounts stay what they are.
+      if (entry.tries === TRIES || device.why !== null) {
         entry.tries = TRIES
         deps.told('media.unreadable', entry.medium)
       }
@@ -115,6 +116,11 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       await running
     },
   }
+}
+
+function remarkOn({ more, unread: [fault] }: Looked): Pick<Medium, 'why' | 'hint'> {
+  if (fault !== undefined) return { why: fault.message, hint: fault.hint }
+  return more ? { why: 'it holds more folders or bundles than are looked at', hint: 'put the bundles into the root of the medium' } : { why: null, hint: null }
 }
 
 function checkReadable({ name, path, why }: Device): void {

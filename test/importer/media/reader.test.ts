@@ -96,7 +96,7 @@ await t.test('a medium that ends in the middle of a file is told as one that was
 
 await t.test('what is no medium, or one of a file system that is not read, is nothing but itself', async t => {
   writeFileSync(join(folder, 'noise'), content(MIB))
-  t.same(await lookAt(join(folder, 'noise')), { systems: [], others: [], bundles: [], more: false })
+  t.same(await lookAt(join(folder, 'noise')), { systems: [], others: [], bundles: [], more: false, unread: [] })
   const squash = join(folder, 'squash')
   tool('sh', ['-ec', `tar -C ${source} -cf - . | tar2sqfs -q -f ${squash}`])
   t.same((await lookAt(squash)).others, ['squash4'])
