@@ -1,9 +1,11 @@
 import { AxeBuilder } from '@axe-core/playwright'
 import { randomBytes } from 'node:crypto'
+import { cpSync, createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { openBrowser } from '../support/browser.ts'
-import { bundleOf } from '../support/bundles.ts'
+import { bundleOf, person, type Person } from '../support/bundles.ts'
+import { recallBundle, recallOf, trustBundle, trustFor } from '../support/control.ts'
 import { buildConsole, openConsoleSite, PASSWORD } from './console-site.ts'
 
 t.setTimeout(200_000)
@@ -14,6 +16,7 @@ const ACME = { name: 'acme', command: ['/usr/bin/bash', '-c', 'if grep -rl NO-AN
 buildConsole()
 const site = await openConsoleSite({ scanners: [ACME] })
 const { appliance } = site
+const [ana, jon] = site.site.people as [Person, Person]
 const browser = await openBrowser(appliance.url)
 const { page } = browser
 page.setDefaultTimeout(20_000)
@@ -58,6 +61,9 @@ async function upload(file: string): Promise<void> {
   await page.getByRole('link', { name: `demo, sequence ${sequence}` }).click()
 }
 
+/** A folder for pictures of every page that is looked at here, for people; without it none are taken. */
+const PICTURES = process.env['DRYDOCK_PICTURES']
+
 /** In both schemes, and no wider than a phone. */
 async function looksGood(t: { same(a: unknown, b: unknown, what: string): unknown; equal(a: unknown, b: unknown, what: string): unknown }, what: string): Promise<void> {
   for (const colorScheme of ['dark', 'light'] as const) {
@@ -66,9 +72,11 @@ async function looksGood(t: { same(a: unknown, b: unknown, what: string): unknow
     const axe = new AxeBuilder({ page }).setLegacyMode(true)
     const { violations } = await (colorScheme === 'dark' ? axe.withRules('color-contrast') : axe).analyze()
     t.same(violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target.join(' ')}`)), [], `${what}, ${colorScheme}`)
+    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${what}, 1280, ${colorScheme}.png`), fullPage: true })
   }
   await page.setViewportSize({ width: 390, height: 844 })
   t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0, `${what} is no wider than a phone`)
+  if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${what}, 390.png`), fullPage: true })
   await page.setViewportSize({ width: 1280, height: 900 })
 }
 
@@ -153,6 +161,57 @@ await t.test('a volume that is missing is named, and what waits for it can be gi
   await signIn('paul')
   await page.goto(`${appliance.url}/imports/4`)
   await act('Reject', { Reason: 'the second disc is lost' })
+  await badge('rejected')
+})
+
+await t.test('what lies on a medium is listed and brought with one button; imported, its SBOM and receipt can be taken out', async t => {
+  await signOut()
+  await signIn('ana')
+  cpSync((await bundle({ 'tool.txt': 'a tool\n' })).file, join(site.site.folder, 'media', 'stick-0005.drydock'))
+  await page.goto(`${appliance.url}/imports`)
+  const row = page.locator('.rows[aria-label^="bundles on"] tr', { hasText: 'stick-0005.drydock' })
+  await row.getByRole('button', { name: 'Bring it' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Bring it' }).click()
+  await page.getByRole('link', { name: 'demo, sequence 5' }).click()
+  await badge('verified')
+  await page.getByText('by ana, by its path').waitFor()
+  await act('Take it in')
+  await badge('awaiting approval')
+  await signOut()
+  await signIn('paul')
+  await page.goto(`${appliance.url}/imports/5`)
+  await act('Approve')
+  await badge('imported')
+  const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download sbom-5.cdx.json' }).click()])
+  t.match(JSON.parse(readFileSync(await download.path(), 'utf8')), { bomFormat: 'CycloneDX', specVersion: '1.6' })
+  await looksGood(t, 'an imported one')
+})
+
+await t.test('a recall says what it withdraws and what of it is here, before anybody agrees', async t => {
+  const recall = recallOf({ id: 'rc-1', reason: 'tool.txt sends the sources away', items: ['file:tool.txt@*', 'npm:left-pad@1.3.0'], replacement: 'tool.txt 2' })
+  const { file } = await recallBundle(join(site.site.folder, 'recall'), [recall], [ana.signer])
+  await appliance.services.imports.submitStream(createReadStream(file), 'recall.drydock', { actor: 'ana', idempotencyKey: 'recall' })
+  await page.goto(`${appliance.url}/imports`)
+  await page.getByRole('link', { name: 'recall, sequence 1' }).click()
+  await badge('awaiting approval')
+  await page.getByRole('heading', { name: 'Withdraws rc-1' }).waitFor()
+  await page.locator('.rows[aria-label="what is hit"] tr', { hasText: 'file:tool.txt@1' }).waitFor()
+  await looksGood(t, 'a recall')
+  await act('Approve')
+  await badge('imported')
+})
+
+await t.test('a trust bundle shows keys and thresholds before and after', async t => {
+  const kim = await person('Kim Vale')
+  const { file } = await trustBundle(join(site.site.folder, 'trust'), trustFor(2, { root: [ana, jon], release: [ana, jon, kim], recall: [jon] }, { release: 1 }), [ana.signer, jon.signer])
+  await appliance.services.imports.submitStream(createReadStream(file), 'trust.drydock', { actor: 'ana', idempotencyKey: 'trust' })
+  await page.goto(`${appliance.url}/imports`)
+  await page.getByRole('link', { name: 'trust, sequence 2' }).click()
+  await badge('awaiting approval')
+  await page.locator('.rows[aria-label="keys that change"] tr', { hasText: 'Kim Vale' }).getByText('added').waitFor()
+  await page.locator('.rows[aria-label="roles that change"] tr', { hasText: 'release' }).getByText('2 → 1').waitFor()
+  await looksGood(t, 'a change of trust')
+  await act('Reject', { Reason: 'nobody told us' })
   await badge('rejected')
 })
 

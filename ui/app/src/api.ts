@@ -18,6 +18,7 @@ export type PoolDiff = Answer<'/api/v1/pools/{name}/diff', 'get'>
 export type PoolRevision = Answer<'/api/v1/pools/{name}/history', 'get'>[number]
 export type Node = Answer<'/api/v1/nodes', 'get'>[number]
 export type Import = Answer<'/api/v1/imports', 'get'>[number]
+export type Medium = Answer<'/api/v1/media', 'get'>[number]
 export type Preflight = NonNullable<Import['preflight']>
 export type DrydockEvent = Answer<'/api/v1/events', 'get'>[number]
 

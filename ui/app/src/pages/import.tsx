@@ -10,6 +10,7 @@ import { OperationProgress } from '../parts/operation-progress.tsx'
 import { Page, Section } from '../parts/page.tsx'
 import { PreflightSections } from '../parts/preflight.tsx'
 import { Receipt } from '../parts/receipt.tsx'
+import { Sbom } from '../parts/sbom.tsx'
 import { Scans } from '../parts/scans.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 import { useSession } from '../session.ts'
@@ -41,6 +42,7 @@ export function ImportPage(): ReactNode {
       {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} scans={<Scans record={data} />} />}
       {data.preflight === null || ['refused', 'rejected', 'cancelled', 'quarantined', 'failed'].includes(data.state) ? null : <Approval record={data} />}
       {data.state === 'imported' ? <Receipt record={data} /> : null}
+      {data.state === 'imported' && data.preflight?.control === undefined ? <Sbom record={data} /> : null}
       <Section title="Time line">
         <Timeline events={events.filter(event => event.operation === data.operation || event.subject === `import:${data.id}`)} empty="No event of this import is among the last 500." />
       </Section>

@@ -3,6 +3,7 @@ import { useState, type ReactNode } from 'react'
 import { Link } from 'react-router'
 import { answerOf, api, faultFrom, type Fault, type Import } from '../api.ts'
 import { At, Command, Empty, FaultBox, StateBadge } from '../parts/facts.tsx'
+import { Media } from '../parts/media.tsx'
 import { Page, Section } from '../parts/page.tsx'
 import { Rows } from '../parts/rows.tsx'
 import { uploadBundle } from '../upload.ts'
@@ -17,6 +18,7 @@ export function ImportsPage(): ReactNode {
     <Page title="Imports" question="What came in, may it pass?">
       <FaultBox fault={fault} />
       <Drop onDone={reload} />
+      <Media onBrought={reload} />
       {data === undefined ? null : data.length === 0 ? (
         <Empty title="No bundle yet" command="drydock import run /media/STICK/site-a-0001.v1-of-1.drydock">A bundle is verified before anything of it is kept. Nothing enters the mirrors without an approver.</Empty>
       ) : (

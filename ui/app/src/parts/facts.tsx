@@ -51,10 +51,10 @@ export function FaultBox({ fault }: { fault: Fault | null }): ReactNode {
 
 /** Colour is never the only sign: the word stands in it. */
 const TONES: Record<string, string> = {
-  healthy: 'teal', added: 'teal', imported: 'teal', succeeded: 'teal', passed: 'teal', served: 'teal',
-  'rolling-out': 'cyan', applying: 'cyan', booting: 'cyan', enrolled: 'cyan', staging: 'cyan', scanned: 'cyan', verifying: 'cyan', promoting: 'cyan', running: 'cyan', found: 'cyan',
+  healthy: 'teal', added: 'teal', done: 'teal', ready: 'teal', imported: 'teal', succeeded: 'teal', passed: 'teal', served: 'teal',
+  'rolling-out': 'cyan', applying: 'cyan', booting: 'cyan', enrolled: 'cyan', staging: 'cyan', scanned: 'cyan', verifying: 'cyan', promoting: 'cyan', running: 'cyan', found: 'cyan', importing: 'cyan', new: 'cyan',
   'awaiting-approval': 'yellow', verified: 'yellow', waiting: 'yellow', draining: 'yellow', drained: 'yellow', parked: 'yellow', warning: 'yellow', degraded: 'orange', replaced: 'orange', deleting: 'orange',
-  refused: 'red', rejected: 'red', quarantined: 'red', removed: 'red', revoked: 'red', failed: 'red', blocker: 'red',
+  refused: 'red', rejected: 'red', quarantined: 'red', unreadable: 'red', removed: 'red', revoked: 'red', failed: 'red', blocker: 'red',
 }
 
 export function StateBadge({ state }: { state: string }): ReactNode {

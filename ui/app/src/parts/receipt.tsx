@@ -4,6 +4,7 @@ import { answerOf, api, faultFrom, type Fault, type Import } from '../api.ts'
 import { useAnswer } from '../use-answer.ts'
 import { Command, Digest, FaultBox } from './facts.tsx'
 import { Section } from './page.tsx'
+import { save } from './save.ts'
 
 /** The signed receipt as the two files that `drydock receipt export` writes; that it was taken out is audited. */
 export function Receipt({ record }: { record: Import }): ReactNode {
@@ -34,15 +35,6 @@ export function Receipt({ record }: { record: Import }): ReactNode {
       </div>
     </Section>
   )
-}
-
-function save(name: string, text: string): void {
-  const url = URL.createObjectURL(new Blob([text], { type: 'application/octet-stream' }))
-  const link = document.createElement('a')
-  link.href = url
-  link.download = name
-  link.click()
-  setTimeout(() => URL.revokeObjectURL(url), 10_000)
 }
 
 /** Only to look at; the file keeps the bytes that were signed. */
