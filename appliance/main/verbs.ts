@@ -20,7 +20,7 @@ const PEOPLE = 'People and proof:'
 export const NOUNS = {
   key: { summary: 'signing keys: new, list, export', group: CONNECTED, files: ['./outside/key.ts'] },
   trust: { summary: 'whose signatures are believed: new, update, bundle, show, accept', group: CONNECTED, files: ['./trust.ts', './outside/trust.ts', './outside/trust-update.ts'] },
-  bundle: { summary: 'bundles: collect, build, sign, inspect, diff, sbom, verify, repair, relay', group: CONNECTED, files: ['./outside/bundle.ts', './outside/bundle-collect.ts', './outside/bundle-verify.ts', './outside/bundle-inspect.ts', './outside/bundle-diff.ts', './outside/bundle-sbom.ts', './outside/bundle-relay.ts'] },
+  bundle: { summary: 'bundles: collect, build, sign, inspect, diff, sbom, verify, repair, label, relay', group: CONNECTED, files: ['./outside/bundle.ts', './outside/bundle-collect.ts', './outside/bundle-verify.ts', './outside/bundle-label.ts', './outside/bundle-inspect.ts', './outside/bundle-diff.ts', './outside/bundle-sbom.ts', './outside/bundle-relay.ts'] },
   init: { summary: 'make a new appliance in an empty data folder', group: MACHINE, files: ['./inside.ts'] },
   up: { summary: 'run the appliance', group: MACHINE, files: ['./inside.ts'] },
   doctor: { summary: 'check the machine and the configuration, and say what to do', group: MACHINE, files: ['./inside.ts'] },

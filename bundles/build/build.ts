@@ -40,7 +40,8 @@ export type BuildInput = {
   progress?: (done: number, total: number) => void
 }
 
-export type BuiltVolume = { file: string; digest: Digest; size: number }
+/** `fromDevice`: it was read back from the device, not from what the kernel remembers of writing it. */
+export type BuiltVolume = { file: string; digest: Digest; size: number; fromDevice?: boolean }
 /** `file`, `digest` and `size` are those of the first volume; `volumes` are followed by the parity volumes. */
 export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
 
@@ -76,11 +77,11 @@ async function buildVolumes(input: BuildInput, { index, sources, omits }: Payloa
     for (let number = 1; number <= split.manifest.volumes.length; number++) {
       const file = join(input.out, volumeName(split.manifest, number))
       volumes.push({ file, ...(await writeOne(file, number, split, signatures, sources, writing)) })
-      await readBack(file, split.manifestBytes, input.signal)
+      volumes.at(-1)!.fromDevice = await readBack(file, split.manifestBytes, input.signal)
     }
     if (withParity) {
       volumes.push(...(await writeParity(parityInput(split, sources), input.out, headOf(split, signatures), work(2))))
-      for (const { file } of volumes.slice(split.manifest.volumes.length)) await readBack(file, split.manifestBytes, input.signal)
+      for (const parity of volumes.slice(split.manifest.volumes.length)) parity.fromDevice = await readBack(parity.file, split.manifestBytes, input.signal)
     }
   } catch (failure) {
     for (const { file } of volumes) await unlink(file).catch(() => undefined)
@@ -157,9 +158,10 @@ export async function signaturesOf(manifest: Uint8Array, signers: readonly Signe
 }
 
 /** A bundle that cannot be read back is not left on the medium. */
-async function readBack(file: string, manifest: Uint8Array, signal: AbortSignal | undefined): Promise<void> {
+async function readBack(file: string, manifest: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
   try {
-    await checkVolume(file, { signal, expected: manifest })
+    const volume = await checkVolume(file, { signal, expected: manifest })
+    return volume.direct()
   } catch (cause) {
     await unlink(file)
     if (!(cause instanceof DrydockError)) throw cause

@@ -2,6 +2,7 @@ export { buildBundle, type BuildInput, type Built, type BuiltVolume } from './bu
 export { checkPayload, checkVolume, openBundle, type OpenedVolume } from './check-volume.ts'
 export { openSet, type OpenedSet } from './open-set.ts'
 export { MEDIA_BYTES, volumeBytes } from './media.ts'
+export { codeText, labelSvg, labelText, writeLabel, type LabelFacts } from './label.ts'
 export { parityCount } from './parity.ts'
 export { repairSet, setFiles } from './repair.ts'
 export { surveyLines, surveySet, type Survey } from './survey.ts'

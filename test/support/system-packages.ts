@@ -25,6 +25,7 @@ const PACKAGES = {
   jq: 'reads documents by hand',
   kmod: 'depmod for the image',
   'libarchive-tools': 'bsdtar reads bundles in a test',
+  'librsvg2-bin': 'rsvg-convert draws the QR code of a label in a test',
   lz4: 'unpacks Debian kernels',
   mmdebstrap: 'the base layer',
   mtools: 'the boot partition of an image',
@@ -41,6 +42,7 @@ const PACKAGES = {
   strace: 'catches attempts to reach out',
   uidmap: 'user namespaces of the appliance user',
   xorriso: 'config drives',
+  'zbar-tools': 'zbarimg reads the QR code of a label in a test',
   zstd: 'reads a bundle by hand',
 } as const
 

@@ -5,6 +5,9 @@ import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
 import { buildBundle, chunkMapsOf, keepRecord, keepSequence, openWorkspace, parityCount, readReceipt, readRecord, signBundle, volumeBytes, type BuildInput, type OpenWorkspace } from '../../../bundles/build/index.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
+import { digestOf } from '../../core/digest.ts'
+import { encodeManifest } from '../../../bundles/format/manifest-file.ts'
+import { labelsOf } from './bundle-label.ts'
 import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { readPublicKey, signersOf, type SigningOptions } from './key-files.ts'
@@ -20,6 +23,7 @@ export function register(program: Command): void {
     .requiredOption('--out <dir>', 'where the bundle goes: a folder or the medium')
     .option('--volume <size>', 'no file larger than fat32, dvd, bd25 or this many bytes; room for later signatures is kept')
     .option('--parity <k>', 'also write this many parity volumes: any k lost or damaged volumes can be rebuilt from the others')
+    .option('--labels <dir>', 'also write a label to print for each volume there: text, and an SVG with a QR code')
     .option('--site <name>', 'the site it is for, or "*"; the first build of a workspace needs it')
     .option('--stream <name>', 'the stream of sequences (default: the name of the collection)')
     .option('--epoch <n>', 'start anew with a higher epoch, after a workspace was lost')
@@ -42,7 +46,7 @@ export function register(program: Command): void {
     .action(signVerb)
 }
 
-type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
+type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; labels?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
   const output = outputOf(command)
@@ -65,11 +69,13 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   const { manifest } = built
   output.line(`${manifest.site}, sequence ${sequence} of ${manifest.stream}: ${itemCounts(manifest.totals.items)}`)
   if (manifest.omits !== undefined) output.line(`left out   ${manifest.omits} ${manifest.omits === 1 ? 'item' : 'items'} that the site has as they are`)
-  for (const [k, { file, size, digest }] of built.volumes.entries()) {
-    output.line(`${k === 0 ? 'bundle ' : '       '}    ${file}  ${byteText(size)}, read back`)
+  for (const [k, { file, size, digest, fromDevice }] of built.volumes.entries()) {
+    output.line(`${k === 0 ? 'bundle ' : '       '}    ${file}  ${byteText(size)}, read back${fromDevice === true ? ' from the device' : ''}`)
     output.line(`           ${digest}`, 'dim')
   }
   output.line(`sbom       ${sbom}`)
+  if (options.labels !== undefined) for (const label of await labelsOf(built, digestOf(encodeManifest(manifest)), signers, options.labels)) output.line(`label      ${label}`)
+  if (built.volumes.some(({ fromDevice }) => fromDevice !== true)) output.note('this file system has no direct reads: a cache may have answered for the medium. Take it out, put it in again, and `drydock bundle verify` it')
   output.line(`signed by  ${signers.length === 0 ? 'nobody yet: drydock bundle sign' : signers.map(signer => signer.fingerprint).join(', ')}`)
   output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes, sbom })
 }
