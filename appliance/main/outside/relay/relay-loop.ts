@@ -57,8 +57,8 @@ async function remember({ relay, clock }: RoundDeps, schedule: Schedule | undefi
 /** Rounds by the schedule until the signal; a failed round is told and tried again sooner, and what was dropped before stays. */
 export async function relayForever(deps: RoundDeps, schedule: Schedule, report: (report: RelayReport) => void): Promise<void> {
   const { signal, clock, relay } = deps
-  const last = (await readState(relay.workspace)).last
-  let next = nextRound(schedule, clock.now(), last === null ? undefined : new Date(last.began), 0)
+  const { last, failures } = await readState(relay.workspace)
+  let next = nextRound(schedule, clock.now(), last === null ? undefined : new Date(last.began), failures)
   while (!signal.aborted) {
     await waitUntil(next, deps)
     if (signal.aborted) return

@@ -74,7 +74,7 @@ async function makeAndPlace(deps: RoundDeps, workspace: OpenWorkspace, signers: 
   const target = lacks > 0 ? relay.outbox : relay.watchFolder
   const hidden = hiddenFolder(target, relay.workspace)
   if (lacks > 0) await ensureFolder(target)
-  const sequence = workspace.sender.sequence + 1
+  const sequence = nextSequence(workspace, await readState(relay.workspace))
   const since = await sinceOf(deps, workspace)
   let built: Built
   try {
@@ -104,6 +104,11 @@ async function makeAndPlace(deps: RoundDeps, workspace: OpenWorkspace, signers: 
   await keepSequence(workspace, sequence)
   await finishMove(deps)
   return { outcome: 'dropped', text: droppedText(built.manifest, sent.files), code: null, files: sent.files.map(file => join(relay.watchFolder, file)) }
+}
+
+/** A relay that was killed between telling of a bundle and taking its number must not give the number to another one. */
+function nextSequence({ sender }: OpenWorkspace, { dropped, waiting }: RelayState): number {
+  return Math.max(sender.sequence, dropped?.sequence ?? 0, ...waiting.map(({ sequence }) => sequence)) + 1
 }
 
 /** What a delta stands on; undefined where the site gets everything. */

@@ -225,8 +225,8 @@ await t.test('it goes on by its schedule, one at a time, until it is told to sto
 
 await t.test('killed in the middle, it leaves nothing half in the watch folder, and the next round goes on with the same sequence', async t => {
   const site = place('killed')
-  writeFileSync(join(site.folder, 'files', 'big.bin'), bigFile(96))
-  site.relay({ volume: '52000000' })
+  writeFileSync(join(site.folder, 'files', 'big.bin'), bigFile(48))
+  site.relay({ volume: '26000000' })
   const hiddenOf = () => readdirSync(site.watch).filter(name => name.startsWith('.relay-'))
   for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
     const child = spawn(LAUNCHER, ['bundle', 'relay', join(site.folder, 'relay.yaml'), '--once'], { env: { PATH: process.env['PATH'] ?? '', HOME: site.folder }, stdio: ['ignore', 'ignore', 'inherit'] })
@@ -251,4 +251,10 @@ await t.test('killed in the middle, it leaves nothing half in the watch folder, 
   t.match(await site.round(), { outcome: 'unchanged', text: /nothing changed since sequence 1/ })
   t.same(site.dropped(), volumes)
   t.equal(await sequenceOf(join(site.watch, volumes[2]!)), 1)
+
+  // Killed after the bundle was told of and before its number was taken: no other bundle gets that number.
+  const workspace = JSON.parse(readFileSync(join(site.workspace, 'workspace.json'), 'utf8')) as object
+  writeFileSync(join(site.workspace, 'workspace.json'), JSON.stringify({ ...workspace, sequence: 0 }))
+  writeFileSync(join(site.folder, 'files', 'big.bin'), 'small')
+  t.match(await site.round(), { outcome: 'dropped', text: /dropped sequence 2/ })
 })
