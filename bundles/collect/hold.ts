@@ -30,12 +30,21 @@ export async function holdWorkspace(folder: string, clock: Clock): Promise<() =>
     if (!isErrno(failure, 'EADDRINUSE')) throw failure
     throw new DrydockError('DD-COLLECT-016', `expected nobody else to collect in ${folder}, found ${await holderOf(file)} at it`, 'wait until it is done, or use another workspace', { cause: failure })
   }
-  await writeDurably(file, JSON.stringify({ pid: process.pid, user: userInfo().username, since: clock.now().toISOString() }), { mode: 0o644 })
+  await writeDurably(file, JSON.stringify({ pid: process.pid, user: userName(), since: clock.now().toISOString() }), { mode: 0o644 })
   return async () => {
     await unlink(file).catch(() => undefined)
     const closed = Promise.withResolvers<void>()
     server.close(() => closed.resolve())
     await closed.promise
+  }
+}
+
+/** A user that no passwd knows (a container) has only its number. */
+function userName(): string {
+  try {
+    return userInfo().username
+  } catch {
+    return `user ${process.getuid?.() ?? '?'}`
   }
 }
 

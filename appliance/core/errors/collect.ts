@@ -17,7 +17,7 @@ export const COLLECT_ERRORS = {
   'DD-COLLECT-014': { exit: 2, http: 400, retryable: false, story: 'The collection file uses a variable that the environment does not have.' },
   'DD-COLLECT-015': { exit: 1, http: 500, retryable: false, story: 'No Python with pip 22.2 or newer was found to resolve the PyPI requirements with.' },
   'DD-COLLECT-016': { exit: 1, http: 409, retryable: true, story: 'Another collect works in this workspace. Two at once would undo each other, so the second one does nothing; the message names the process that has it.' },
-  'DD-COLLECT-017': { exit: 2, http: 422, retryable: false, story: 'A uv.lock cannot be collected as it stands: it cannot be read, something in it does not come from an index (git, a folder, an address of its own), or a release has no wheel.' },
+  'DD-COLLECT-017': { exit: 2, http: 422, retryable: false, story: 'A uv.lock or requirements file cannot be collected as it stands: it cannot be read, something in it does not come from an index (git, a folder, an address of its own), or a release has no wheel.' },
   'DD-COLLECT-018': { exit: 3, http: 422, retryable: false, story: 'A release that the collection pins was yanked: its authors withdrew it. It is refused unless the collection allows it, so that nobody carries it in unknowingly.' },
   'DD-COLLECT-019': { exit: 2, http: 422, retryable: false, story: 'Virus definitions without a date: no container among them says when it was built, so nobody inside could see how old they are.' },
 } as const satisfies Record<string, ErrorEntry>

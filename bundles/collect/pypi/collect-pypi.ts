@@ -12,6 +12,7 @@ import { wheelLicences } from '../licences.ts'
 import { purl } from '../purl.ts'
 import { mismatch } from '../workspace.ts'
 import { evaluateMarkers, findPip, resolveWheels, type ChosenWheel, type Pip, type Requirements } from './pip.ts'
+import { refuseOtherSources, requirementLines } from './requirement-lines.ts'
 import type { PythonTarget } from './targets.ts'
 import { readUvLock, uvPins, type UvLock } from './uv-lock.ts'
 import { wheelMetadata } from './wheel-metadata.ts'
@@ -28,6 +29,8 @@ export type PypiWants = {
 /** All wheels of one release, as the mirror serves them: `files` and the blobs `X.whl` and `X.whl.metadata`. */
 export async function collectPypi(wants: PypiWants, collecting: Collecting): Promise<Item[]> {
   const { signal } = collecting
+  refuseOtherSources(wants.requirements, 'pypi.requirements')
+  for (const file of wants.requirementFiles) refuseOtherSources(await requirementLines(file), file)
   const pip = await findPip(collecting.environment, signal)
   const chosen = new Map<string, ChosenWheel>()
   const inputs: Requirements[] = [

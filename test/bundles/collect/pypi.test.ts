@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { requirementRounds } from '../../../bundles/collect/pypi/collect-pypi.ts'
+import { refuseOtherSources, requirementLines } from '../../../bundles/collect/pypi/requirement-lines.ts'
 import { wheelMetadata } from '../../../bundles/collect/pypi/wheel-metadata.ts'
 import { deadUrl, startLoopback, type Loopback } from './support/loopback.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
@@ -146,4 +147,19 @@ await t.test('a file that the index replaced since the last collect is refused, 
   other.server.files.set('/simple/thing/', `<!DOCTYPE html><html><body><a href="/files/thing-1.0-py3-none-any.whl#sha256=${hash}">thing-1.0-py3-none-any.whl</a></body></html>`)
   const fault = await collectFault(folder, wish, { environment: other.environment })
   t.match(fault, { code: 'DD-COLLECT-004', message: /thing-1\.0.*former lock\.json.*found [0-9a-f]{64} in the index/ })
+})
+
+await t.test('what pip would build to know what it is, is refused before pip sees it, also in a file that a file includes', async t => {
+  const folder = t.testdir({
+    'requirements.txt': 'thing==1.0 \\\n  --hash=sha256:00 # see https://example.invalid\n-c constraints.txt\n-r more/dev.txt\n--index-url https://example.invalid/simple\n',
+    'constraints.txt': 'other<2; python_version < "4"\n',
+    more: { 'dev.txt': 'pytest[extra]>=1 ; sys_platform == "linux"\n-e ../local\n' },
+    local: { 'setup.py': 'import pathlib; pathlib.Path("/tmp/i-was-run").touch()\n' },
+  })
+  t.strictSame(await requirementLines(join(folder, 'requirements.txt')), ['thing==1.0    --hash=sha256:00', '--index-url https://example.invalid/simple', 'other<2; python_version < "4"', 'pytest[extra]>=1 ; sys_platform == "linux"', '-e ../local'])
+  t.match(await collectFault(folder, { pypi: { requirementFiles: ['requirements.txt'] } }), { code: 'DD-COLLECT-017', message: /-e \.\.\/local/ })
+  for (const line of ['thing @ git+https://example.invalid/thing', 'git+https://example.invalid/thing', './local', '../local', 'local/thing', 'thing-1.0.tar.gz', 'file:///tmp/x', '--editable=.', 'https://example.invalid/x.whl', 'thing@https://example.invalid/x.whl']) {
+    t.throws(() => refuseOtherSources([line], 'x'), { code: 'DD-COLLECT-017' }, line)
+  }
+  t.doesNotThrow(() => refuseOtherSources(['a==1', 'b[c]>=1,<2; python_version < "3.8" or extra == "a@b"', 'd.e-f', '--hash=sha256:00', '-i https://example.invalid'], 'x'))
 })
