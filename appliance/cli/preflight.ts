@@ -27,6 +27,7 @@ export function preflightLines(record: ImportRecord): string[] {
     row('adds', countsText(preflight.adds.map(({ kind, count }) => [kind, count] as const)), `${byteText(preflight.newBytes)} new, ${byteText(preflight.presentBytes)} already here`),
     ...rows('changes', preflight.changes.map(({ kind, name, from, to }) => `${name} ${from} → ${to} (${kind})`), 'nothing'),
     row('removes', 'nothing (removal is by garbage collection)'),
+    ...(preflight.licences === undefined ? [] : rows('licences', licencesText(preflight.licences), '')),
     ...rows('findings', findingsText(preflight.findings), 'none'),
     row('affects', ['no pool until it is applied', ...preflight.affects].join('; ')),
     row('needs', `about ${durationText(preflight.seconds)}, ${partOf(preflight.newBytes, preflight.freeBytes)} free`),
@@ -46,6 +47,13 @@ function findingsText(findings: readonly Finding[]): string[] {
     const [label = '', claim = ''] = key.split('\0')
     return `${same.length} ${label}${same.length === 1 ? '' : 's'}: ${someOf(same.map(finding => itemText(finding.item)))}${claim}`
   }), ...summed.map(({ text }) => text)]
+}
+
+/** `MIT 80 · ISC 9 · 3 others · 12 unknown to SPDX · 185 state none`; nothing for a bundle in which nothing has a licence. */
+function licencesText({ stated, others, unknown, silent }: NonNullable<NonNullable<ImportRecord['preflight']>['licences']>): string[] {
+  const rest = others + stated.slice(NAMED).reduce((total, { items }) => total + items, 0)
+  const parts = [...stated.slice(0, NAMED).map(({ licence, items }) => `${licence} ${items}`), ...(rest > 0 ? [`${rest} under others`] : []), ...(unknown > 0 ? [`${unknown} unknown to SPDX`] : []), ...(silent > 0 ? [`${silent} state none`] : [])]
+  return [parts.join(' · ') || 'none stated, none expected']
 }
 
 /** A line that can be read; all of them stand in the console and with --json. */

@@ -83,6 +83,10 @@ export const Preflight = Type.Object(
     control: Type.Optional(Type.Enum(CONTROL_KINDS)),
     trust: Type.Optional(TrustChange),
     recall: Type.Optional(RecallEffect),
+    /** What the items state, most frequent first; `others` are items under licences that are not in the list. Not there in records of before. */
+    licences: Type.Optional(
+      Type.Object({ stated: Type.Array(Type.Object({ licence: Type.String(), items: Type.Integer() }, strict)), others: Type.Integer(), unknown: Type.Integer(), silent: Type.Integer() }, strict),
+    ),
     freeBytes: Type.Integer(),
     seconds: Type.Number(),
   },

@@ -2,6 +2,7 @@ import type { Digest } from '../../appliance/core/digest.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
 import type { Finding, Preflight, ScannerState } from '../../bundles/format/import-record.ts'
 import { ITEM_KINDS, itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
+import { licenceSummary } from '../../bundles/format/licence.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
 import { baseFindings } from './base.ts'
@@ -57,9 +58,19 @@ export function preflightOf(input: PreflightInput): Preflight {
     findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.missing), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
     ...(input.scanners === undefined ? {} : { scanners: [...input.scanners.states] }),
     affects: input.affects(news),
+    licences: licencesOf(input.index.items),
     freeBytes: input.freeBytes,
     seconds: Math.ceil(newBytes / WRITE_RATE + bytes / HASH_RATE + input.index.items.length * SCAN_SECONDS),
   }
+}
+
+/** So many licences are listed: a hostile bundle could state another one for each item. */
+const LISTED_LICENCES = 20
+
+function licencesOf(items: readonly Item[]): NonNullable<Preflight['licences']> {
+  const { known, unknown, silent } = licenceSummary(items)
+  const sum = (counts: typeof known): number => counts.reduce((total, count) => total + count.items, 0)
+  return { stated: known.slice(0, LISTED_LICENCES), others: sum(known.slice(LISTED_LICENCES)), unknown: sum(unknown), silent }
 }
 
 type Comparison = Pick<Preflight, 'adds' | 'changes'> & { news: Item[] }

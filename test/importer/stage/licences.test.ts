@@ -22,6 +22,7 @@ await t.test('the site\'s lists decide: refused quarantines, warned is said, unk
     'blocker licence-refused go:strong@1', 'warning licence-warned go:watched@1', 'note unknown-licence go:odd@1', 'note unknown-licence go:silent@1',
   ])
   t.match(record.preflight?.findings[0]?.text, /strong 1 is under AGPL-3\.0-or-later, which this site does not take \(AGPL-\*\)/)
+  t.same(record.preflight?.licences, { stated: ['AGPL-3.0-or-later', 'GPL-3.0-only', 'MIT', 'MIT OR AGPL-3.0-only'].map(licence => ({ licence, items: 1 })), others: 0, unknown: 1, silent: 1 })
   await site.imports.proceed(record.id, 'olga')
   t.match(await site.operations.settled(operation.id), { state: 'waiting', waitingOn: 'quarantine' })
 })
