@@ -46,7 +46,8 @@ export async function collectApt(wants: AptWants, collecting: Collecting): Promi
   const debs = [...chosen.values()]
   meter.planned(debs.length)
   await fetchMissing(apt, debs, collecting)
-  return { items: await withLicences(debs.map(itemOf), collecting), newest: releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime())).toSorted((a, b) => b.getTime() - a.getTime())[0] }
+  const dates = releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime()))
+  return { items: await withLicences(debs.map(itemOf), collecting), newest: dates.toSorted((a, b) => b.getTime() - a.getTime())[0] }
 }
 
 async function trustedSources(wants: AptWants): Promise<TrustedSource[]> {

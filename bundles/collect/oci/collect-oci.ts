@@ -69,7 +69,11 @@ async function openArchive(archive: string, tag: string | undefined, what: strin
   const folder = await mkdtemp(join(await collecting.workspace.cacheFolder('oci'), 'copy-'))
   const remove = async () => await rm(folder, { recursive: true, force: true })
   try {
-    const { code } = await runProgram('tar', { args: ['-x', '-f', archive, '-C', folder, '--no-same-owner', '--no-same-permissions', '--wildcards', '--', '*index.json', '*blobs/sha256/*'], signal: collecting.signal, accept: [0, 1, 2] })
+    const { code } = await runProgram('tar', {
+      args: ['-x', '-f', archive, '-C', folder, '--no-same-owner', '--no-same-permissions', '--wildcards', '--', '*index.json', '*blobs/sha256/*'],
+      signal: collecting.signal,
+      accept: [0, 1, 2],
+    })
     if (code !== 0) throw new DrydockError('DD-COLLECT-006', `expected an OCI archive (tar) at ${archive}, found none that can be read`, 'check the path; what `docker save` writes is named with dockerArchive')
     const layout = await openLayout(folder, tag, what)
     return { ...layout, close: remove }
@@ -163,7 +167,9 @@ async function cosignItems(digest: Digest, name: string, source: ImageSource, ru
 async function fetchBlobs(tree: Tree, source: ImageSource, running: Map<Digest, Promise<void>>, what: string, collecting: Collecting): Promise<void> {
   const { workspace, download } = collecting
   const keep = async (part: Descriptor, digest: Digest) => {
-    const size = (await workspace.present(digest)) ?? (await download(async () => await source.blob(part, async body => (await workspace.keep(`${digest} of ${what}`, body, { algorithm: 'sha256', hex: hexOf(digest), by: 'its manifest' })).size)))
+    const fetched = async () =>
+      await source.blob(part, async body => await workspace.keep(`${digest} of ${what}`, body, { algorithm: 'sha256', hex: hexOf(digest), by: 'its manifest' }))
+    const size = (await workspace.present(digest)) ?? (await download(fetched)).size
     if (size !== part.size) throw otherSize(part, size, what)
   }
   await allOrStop(collecting.signal, () => [...tree.parts].map(async ([digest, part]) => {

@@ -46,7 +46,13 @@ async function policyDemands(user: string, names: readonly string[]): Promise<bo
 async function storedCredentials(host: string, name: string, home: string, environment: NodeJS.ProcessEnv): Promise<{ credentials: MachineSays['credentials']; byHelper: boolean }> {
   const own = environment['REGISTRY_AUTH_FILE']
   const runtime = environment['XDG_RUNTIME_DIR'] ?? `/run/user/${process.getuid?.() ?? 0}`
-  const files = own !== undefined ? [own] : [join(runtime, 'containers/auth.json'), join('/run/containers', `${process.getuid?.() ?? 0}`, 'auth.json'), join(environment['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers/auth.json'), join(environment['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json')]
+  const usual = [
+    join(runtime, 'containers/auth.json'),
+    join('/run/containers', `${process.getuid?.() ?? 0}`, 'auth.json'),
+    join(environment['XDG_CONFIG_HOME'] ?? join(home, '.config'), 'containers/auth.json'),
+    join(environment['DOCKER_CONFIG'] ?? join(home, '.docker'), 'config.json'),
+  ]
+  const files = own !== undefined ? [own] : usual
   const parts = `${host}/${name}`.split('/')
   const keys = [...parts.keys()].map(index => parts.slice(0, parts.length - index).join('/'))
   if (host === 'docker.io') keys.push('https://index.docker.io/v1/', 'index.docker.io')
