@@ -18,6 +18,9 @@ import { useAnswer } from '../use-answer.ts'
 import { plain } from '../words.ts'
 import { byWhom, fileOf, howOf, nameOf } from './imports.tsx'
 
+/** States in which the findings are those of the bytes. */
+const SCANNED: readonly Import['state'][] = ['scanned', 'quarantined', 'awaiting-approval', 'promoting', 'imported']
+
 export function ImportPage(): ReactNode {
   const id = useParams()['id'] ?? ''
   const { data, fault } = useAnswer(() => answerOf(api.GET('/api/v1/imports/{id}', { params: { path: { id } } })), `import ${id}`)
@@ -33,13 +36,9 @@ export function ImportPage(): ReactNode {
       </Section>
       <Standing record={data} />
       {data.missing.length === 0 ? null : (
-        <Alert color="yellow" title={`Missing here: ${data.missing.length}`}>
-          {data.missing.every(one => one.startsWith('volume ')) ? 'Bring these volumes, in any order' : 'Bring what this bundle stands on'}; it goes on by itself then.
-          <ul>{data.missing.slice(0, 40).map(one => <li key={one}>{plain(one)}</li>)}</ul>
-          {data.missing.length > 40 ? `and ${data.missing.length - 40} more` : ''}
-        </Alert>
+        <Missing missing={data.missing} />
       )}
-      {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={!['found', 'verifying', 'verified', 'staging', 'parked'].includes(data.state)} scans={<Scans record={data} />} />}
+      {data.preflight === null ? null : <PreflightSections preflight={data.preflight} scanned={data.scans !== undefined || SCANNED.includes(data.state)} scans={<Scans record={data} />} />}
       {data.preflight === null || ['refused', 'rejected', 'cancelled', 'quarantined', 'failed'].includes(data.state) ? null : <Approval record={data} />}
       {data.state === 'imported' ? <Receipt record={data} /> : null}
       {data.state === 'imported' && data.preflight?.control === undefined ? <Sbom record={data} /> : null}
@@ -50,13 +49,29 @@ export function ImportPage(): ReactNode {
   )
 }
 
+/** Volumes, or what a delta stands on; with parity, how many more make it whole. */
+function Missing({ missing }: { missing: readonly string[] }): ReactNode {
+  const volumes = missing.filter(one => one.startsWith('volume '))
+  const parity = missing.filter(one => / parity volumes? here: /.test(one))
+  const named = missing.filter(one => !parity.includes(one))
+  return (
+    <Alert color="yellow" title={`Missing here: ${named.length}`}>
+      {volumes.length > 0 ? 'Bring these volumes, in any order' : 'Bring what this bundle stands on'}; it goes on by itself then.
+      <ul>{named.slice(0, 40).map(one => <li key={one}>{plain(one)}</li>)}</ul>
+      {named.length > 40 ? `and ${named.length - 40} more` : ''}
+      {parity.map(one => <p key={one}><b>{plain(one)}</b></p>)}
+    </Alert>
+  )
+}
+
 /** How it ended or what stops it, and what is left to do. */
 function Standing({ record }: { record: Import }): ReactNode {
+  const { session, isApprover } = useSession()
   if (record.state === 'quarantined') {
     const stops = record.preflight?.findings.filter(({ severity }) => severity === 'blocker').length ?? 0
-    return <Alert color="red" role="alert" title="In quarantine">{stops === 1 ? 'One finding stops' : `${stops} findings stop`} it. It cannot be approved, only rejected; nothing of it is in the mirrors, and the next good bundle comes in all the same.</Alert>
+    return <Alert color="red" role="alert" title="In quarantine">{stops === 1 ? 'One finding stops' : `${stops} findings stop`} it. It cannot be approved, only rejected; nothing of it is in the mirrors, and the next good bundle comes in all the same.{isApprover ? '' : ` An approver rejects it; your role is ${session.role}.`}</Alert>
   }
-  if (record.state === 'failed') return <><FaultBox fault={record.error} /><p className="soft">{leftOf(record)}</p></>
+  if (record.state === 'failed') return <><FaultBox fault={record.error} /><Section title="What is left"><p>{leftOf(record)}</p></Section></>
   if (record.reason !== null) return <Alert color="red" title="Rejected">{plain(record.reason)}</Alert>
   return <FaultBox fault={record.error} />
 }
@@ -83,6 +98,13 @@ function Approval({ record }: { record: Import }): ReactNode {
   )
 }
 
+/** What approving does, by what the bundle brings. */
+const APPROVING = {
+  content: 'Publishes one new generation of all mirrors at once. No pool changes before it is applied.',
+  recall: 'From then on the mirrors refuse what it withdraws, in every generation, and no image is built from it. Runners that have it go on until their pool changes.',
+  trust: 'From then on these keys and thresholds decide which bundles come in. Compare the fingerprints with what the key holders told you by another way.',
+} as const
+
 function ImportActions({ record }: { record: Import }): ReactNode {
   const { session, isOperator, isApprover } = useSession()
   const path = { params: { path: { id: record.id } } } as const
@@ -93,13 +115,13 @@ function ImportActions({ record }: { record: Import }): ReactNode {
         <ActionButton label="Take it in" title={`Take in ${nameOf(record)}`} disabled={!isOperator} explain="Reads the payload, checks every byte and scans it. It enters no mirror before it is approved." command={`drydock import proceed ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/proceed', path))} />
       )}
       {record.state !== 'awaiting-approval' ? null : (
-        <ActionButton label="Approve" title={`Approve ${nameOf(record)}`} disabled={!isApprover || record.submittedBy === session.user} explain="Publishes one new generation of all mirrors at once. No pool changes before it is applied." command={`drydock import approve ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/approve', path))} />
-      )}
-      {!['awaiting-approval', 'verified', 'quarantined', 'parked', 'failed'].includes(record.state) ? null : (
-        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged or uploaded is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${number} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
+        <ActionButton label="Approve" title={`Approve ${nameOf(record)}`} disabled={!isApprover || record.submittedBy === session.user} explain={APPROVING[record.preflight?.control ?? 'content']} command={`drydock import approve ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/approve', path))} />
       )}
       {record.state !== 'failed' ? null : (
         <ActionButton label="Resume" title={`Go on with ${nameOf(record)}`} disabled={!isOperator} explain="Keeps what was verified and reads the rest again." command={`drydock import resume ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/resume', { ...path, headers: idempotencyKey() }))} />
+      )}
+      {!['awaiting-approval', 'verified', 'quarantined', 'parked', 'failed'].includes(record.state) ? null : (
+        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged or uploaded is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${number} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
       )}
     </>
   )

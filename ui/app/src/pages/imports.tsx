@@ -27,7 +27,8 @@ export function ImportsPage(): ReactNode {
             label="imports" rows={data} keyOf={one => one.id}
             columns={[
               { label: 'Bundle', cell: one => <><Anchor component={Link} to={urls.import(one.id)} fw={600}>{nameOf(one)}</Anchor>{one.preflight === null ? null : <div className="soft">{fileOf(one)}</div>}</> },
-              { label: 'State', cell: one => <StateBadge state={one.state} /> },
+              { label: 'State', cell: one => <><StateBadge state={one.state} />{one.state === 'parked' ? <div className="soft">{plain(one.missing.at(-1) ?? '')}</div> : null}</> },
+              { label: 'Findings', cell: countsOf },
               { label: 'Signed by', cell: one => one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? null },
               { label: 'New', cell: one => (one.preflight === null ? null : bytes(one.preflight.newBytes)), className: 'numbers' },
               { label: 'Brought', cell: one => <>{plain(byWhom(one))}{one.brought === undefined ? null : <div className="soft">{howOf(one)}</div>}</> },
@@ -46,6 +47,13 @@ export function nameOf(record: Import): string {
 
 export function fileOf(record: Import): string {
   return plain(record.source.split('/').at(-1) ?? record.source)
+}
+
+/** `1 stops it, 2 to weigh`; notes are not counted. */
+function countsOf({ preflight }: Import): string | null {
+  const count = (severity: 'blocker' | 'warning'): number => preflight?.findings.filter(finding => finding.severity === severity).length ?? 0
+  const [stops, warns] = [count('blocker'), count('warning')]
+  return [stops === 0 ? null : `${stops} ${stops === 1 ? 'stops it' : 'stop it'}`, warns === 0 ? null : `${warns} to weigh`].filter(text => text !== null).join(', ') || null
 }
 
 /** What the machine does by itself is said in words. */

@@ -29,7 +29,7 @@ export function Media({ onBrought }: { onBrought: () => void }): ReactNode {
             { label: 'File', cell: bundle => <>{bundle.import === null ? plain(bundle.name) : <Anchor component={Link} to={urls.import(bundle.import)} fw={600}>{plain(bundle.name)}</Anchor>}<div className="soft">{whichOf(bundle)}</div></> },
             { label: 'State', cell: bundle => <><StateBadge state={bundle.state} />{bundle.why === null ? null : <div className="soft">{plain(bundle.why)}</div>}</>, className: 'wide' },
             { label: 'Size', cell: bundle => bytes(bundle.size), className: 'numbers' },
-            { label: 'Do', cell: bundle => (bundle.state === 'new' ? <Bring bundle={bundle} onBrought={() => { reload(); onBrought() }} /> : null) },
+            ...(medium.bundles.some(({ state }) => state === 'new') ? [{ label: 'Do', cell: (bundle: Bundle) => (bundle.state === 'new' ? <Bring bundle={bundle} onBrought={() => { reload(); onBrought() }} /> : null) }] : []),
           ]}
         />
       )}
