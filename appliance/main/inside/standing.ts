@@ -73,7 +73,7 @@ export function clockView(deps: { wall: Clock; clock: TrustedTime; marks: Pick<M
 }
 
 /** The floor of trusted time by hand, up or down: one wrong clock must not expire every key for ever. The build's date stays the least. */
-export function clockReset(deps: { clock: TrustedTime; marks: Pick<Marks, 'resetFloor'>; forgetAudit: () => void }): Deciding {
+export function clockReset(deps: { wall: Clock; clock: TrustedTime; marks: Pick<Marks, 'resetFloor'>; forgetAudit: () => void }): Deciding {
   const parsed = (to: string | null): Date => {
     const at = new Date(to ?? '')
     if (to === null || Number.isNaN(at.getTime())) throw new DrydockError('DD-CLI-011', `expected a time like 2026-11-21T08:00:00Z for the floor of trusted time, found ${JSON.stringify(to)}`, 'drydock clock reset --to 2026-11-21T08:00:00Z')
@@ -81,7 +81,11 @@ export function clockReset(deps: { clock: TrustedTime; marks: Pick<Marks, 'reset
     return at
   }
   return {
-    says: to => `trusted time begins again at ${parsed(to).toISOString()} (its floor is ${deps.clock.floor().toISOString()} now)`,
+    says(to) {
+      const at = parsed(to)
+      const ahead = at > deps.wall.now() ? '; that is ahead of the machine\'s clock: until it is past, no bundle is judged, and what ends by then (sessions, tokens, certificates) has ended' : ''
+      return `trusted time begins again at ${at.toISOString()} (its floor is ${deps.clock.floor().toISOString()} now)${ahead}`
+    },
     async act(to) {
       await deps.marks.resetFloor(parsed(to))
       // What was recorded under the old floor no longer holds time up; the record of this decision is the last one from here on.

@@ -178,7 +178,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     clockView: () => clockView({ wall, clock, marks, lastAudit: lastAudit.at }),
     decisions: createDecisions({
       clock, audit, events, elapsed: () => performance.now(),
-      kinds: { 'clock.reset': clockReset({ clock, marks, forgetAudit: lastAudit.forget }), 'trust.accept': trustAccept({ desired, marks }) },
+      kinds: { 'clock.reset': clockReset({ wall, clock, marks, forgetAudit: lastAudit.forget }), 'trust.accept': trustAccept({ desired, marks }) },
     }),
     readiness: () => readiness,
     consoleFolder: overrides.consoleFolder ?? join(import.meta.dirname, '../../../ui/dist'),
