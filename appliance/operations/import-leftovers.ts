@@ -13,11 +13,25 @@ export function isOver(state: ImportState): boolean {
   return OVER.includes(state)
 }
 
+/** What a set that is parked waits on: volumes, or better ones of them. */
+const LOOKS_AGAIN = /^(volumes|again)-\d+$/
+
+/** What a start does for imports before the operations go on. */
+export async function recoverImports(stagingDir: string, ledger: ImportLedger, operations: Pick<Operations, 'list' | 'get' | 'signal'>): Promise<void> {
+  await removeLeftovers(stagingDir, ledger, operations)
+  // Who brought a volume may have been cut off after it was kept and before saying so: then more are here than the import knows of.
+  for (const { id, operation, state, missing, preflight } of ledger.list()) {
+    const waitingOn = state === 'parked' ? (operations.get(operation)?.waitingOn ?? '') : ''
+    const hasMore = ledger.volumes(id).length + missing.length > (preflight?.volumes ?? 0)
+    if (hasMore && LOOKS_AGAIN.test(waitingOn)) operations.signal(operation, waitingOn, { go: true })
+  }
+}
+
 /**
  * What a kill or a power cut left in DATA/staging and no import will ever ask for: an upload that was cut off in the middle,
- * or one that was whole before anybody could submit it. A bundle of many GiB must not lie there for ever. Before the operations start.
+ * or one that was whole before anybody could submit it. A bundle of many GiB must not lie there for ever.
  */
-export async function removeLeftovers(stagingDir: string, ledger: ImportLedger, operations: Pick<Operations, 'list'>): Promise<void> {
+async function removeLeftovers(stagingDir: string, ledger: ImportLedger, operations: Pick<Operations, 'list'>): Promise<void> {
   const live = ledger.list().filter(({ state }) => !isOver(state))
   const unfinished = (['queued', 'running', 'waiting'] as const).flatMap(state => operations.list({ state, limit: 1000 })).filter(({ kind }) => kind === 'import')
   // Submitted in the instant of the cut: its record is not written yet, so nobody can say which upload is its own.

@@ -9,7 +9,7 @@ import { silentLog } from '../../appliance/core/log.ts'
 import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
-import { removeLeftovers } from '../../appliance/operations/import-leftovers.ts'
+import { recoverImports } from '../../appliance/operations/import-leftovers.ts'
 import { baseGeneration } from '../../appliance/operations/base-generation.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { openHistory } from '../../appliance/state/history.ts'
@@ -81,7 +81,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     ...(options.scan === undefined ? {} : { scanners: createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, ...options.scan }, clock }) }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
-  await removeLeftovers(stagingDir, importLedger(database), operations)
+  await recoverImports(stagingDir, importLedger(database), operations)
   operations.start()
 
   const site: Site = {

@@ -15,7 +15,7 @@ import { chooseBase, chooseRoles, readPacks } from '../../images/packs.ts'
 import { resolve } from '../../images/resolve.ts'
 import type { DesiredStore } from '../../model/desired.ts'
 import { createOperations, type OnJournal } from '../../operations/engine.ts'
-import { removeLeftovers } from '../../operations/import-leftovers.ts'
+import { recoverImports } from '../../operations/import-leftovers.ts'
 import { createDecisions } from '../../operations/decisions.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
@@ -213,7 +213,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const jobs = followJobs({ history: openJobHistory(database), ci: connections.ci, nodes: agents.nodes, clock, log })
   stack.defer(async () => await jobs.stop())
   pools.recover()
-  await removeLeftovers(paths.staging, ledger, operations)
+  await recoverImports(paths.staging, ledger, operations)
   operations.start()
   const upkeep = setInterval(() => void imports.expireUploads().catch((failure: unknown) => log.error({ cause: String(failure) }, 'uploads whose time is over stay')), UPLOAD_UPKEEP_MS)
   stack.defer(() => clearInterval(upkeep))
