@@ -41,7 +41,7 @@ export async function volumeSink(path: string, head: readonly (Entry & { bytes: 
     const entry = entries[k++]!
     const found = digestOfHash(hash)
     if (found !== entry.digest) {
-      throw new DrydockError('DD-BUNDLE-021', `expected the rebuilt ${entry.name} to have ${entry.digest}, found ${found}`, 'what it was rebuilt from changed since it was checked: copy the volumes to a good disk and try again')
+      throw new DrydockError('DD-BUNDLE-021', `expected the rebuilt ${entry.name} to have ${entry.digest}, found ${found}`, 'what it was rebuilt from changed since it was checked, or its parity was made wrong: bring the volume itself, or copy what is left to a good disk and try again')
     }
     await writer.end()
   }

@@ -55,7 +55,7 @@ async function toTheEnd(t: Test, site: Site, id: string, content: Record<string,
 
 await t.test('any four of the six files are enough, in any order; it says how many are still wanted', async t => {
   const paths = await set(t)
-  for (const lost of [[0, 1], [2, 4], [4, 5]]) {
+  for (const lost of [[0, 1], [2, 4]]) {
     const site = await openSite(t, { trust })
     const here = paths.filter((_path, k) => !lost.includes(k)).toReversed()
     const first = await submit(site, here[0]!)
@@ -86,12 +86,11 @@ await t.test('three lost: parked until one more comes, by upload, and rebuilt th
 })
 
 await t.test('a volume with one flipped byte, and one cut short, are rebuilt without anybody being asked', async t => {
-  for (const damage of [(path: string) => flip(path, -5000), (path: string) => writeFileSync(path, readFileSync(path).subarray(0, -30_000))]) {
-    const site = await openSite(t, { trust })
-    const paths = await set(t)
-    damage(paths[1]!)
-    await toTheEnd(t, site, await submitAll(site, paths))
-  }
+  const site = await openSite(t, { trust })
+  const paths = await set(t)
+  flip(paths[1]!, -5000)
+  writeFileSync(paths[3]!, readFileSync(paths[3]!).subarray(0, -30_000))
+  await toTheEnd(t, site, await submitAll(site, paths))
 })
 
 await t.test('a damaged parity volume is not used: another one takes its place, or the import waits and names it', async t => {
@@ -162,4 +161,14 @@ await t.test('a medium that gives other bytes after it was staged cannot spoil w
   await site.submit(paths[5]!)
   t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'approval' })
   t.notOk(existsSync(join(site.folder, 'staging', id, 'rebuilt')), 'what was made is gone once it is staged')
+})
+
+await t.test('a large uncompressed blob in chunks over several volumes comes back too: their compressed bytes stay until the set is whole', async t => {
+  const site = await openSite(t, { trust })
+  const disk = randomBytes(6 * 1024 * 1024).map(byte => byte & 0x3f)
+  const content = { ...files, disk }
+  const { volumes, manifest } = await bundleOf({ folder: t.testdir(), signers, files: content, volumeBytes: 2_000_000, parity: 1 })
+  t.ok(manifest.volumes.length > 2)
+  t.ok(volumes.some(({ file }) => readFileSync(file).includes('chunks/')), 'it travels in chunks')
+  await toTheEnd(t, site, await submitAll(site, volumes.filter((_volume, k) => k !== 1).map(({ file }) => file)), content)
 })
