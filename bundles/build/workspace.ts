@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { checkShape } from '../format/check.ts'
+import { CONTROL_KINDS } from '../format/control.ts'
 import { BLOB_FOLDER, CollectionLock, LOCK_FILE, Workspace, WORKSPACE_FILE } from '../format/collection-lock.ts'
 
 export type OpenWorkspace = { folder: string; lock: CollectionLock; blobFolder: string; sender: Workspace }
@@ -30,7 +31,9 @@ export async function openWorkspace(folder: string, wanted: { site?: string; str
 
 function firstSender(wanted: { site?: string; stream?: string }, name: string): Workspace {
   if (wanted.site === undefined) throw new DrydockError('DD-BUNDLE-014', 'expected a site for the first bundle of this workspace, found none', 'add --site NAME (the siteId of the appliance), or --site \'*\' for every site')
-  return { format: 'drydock-workspace/1', id: randomUUID(), site: wanted.site, stream: wanted.stream ?? name, epoch: 0, sequence: 0 }
+  const stream = wanted.stream ?? name
+  if (CONTROL_KINDS.some(kind => kind === stream)) throw new DrydockError('DD-BUNDLE-014', `expected a stream of content, found ${stream}, which only ${stream} bundles may use`, 'add --stream with another name')
+  return { format: 'drydock-workspace/1', id: randomUUID(), site: wanted.site, stream, epoch: 0, sequence: 0 }
 }
 
 /** Remembers the sequence that was used, after the bundle is whole: a build that was killed uses the same one again. */

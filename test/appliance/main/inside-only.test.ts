@@ -46,7 +46,7 @@ async function statusOf(url: string, ca: string): Promise<number> {
 await t.test('the package that is installed inside has no collector, and says where what it lacks is run', async t => {
   for (const part of LEFT_OUT) t.notOk(existsSync(join(installed, part)), `${part} is left out`)
   t.match(await drydock('--help'), { status: 0, stdout: /pool/ })
-  for (const words of [['bundle', 'collect', 'x.yaml'], ['key', 'new', '--name', 'Ana Ruiz'], ['trust', 'show', 'trust.json']]) {
+  for (const words of [['bundle', 'collect', 'x.yaml'], ['key', 'new', '--name', 'Ana Ruiz'], ['bundle', 'sign', 'x.drydock']]) {
     t.match(await drydock(...words), { status: 2, stderr: /found it left out\n.*connected side.*DD-CLI-004/ }, words.join(' '))
   }
   for (const noun of ['import', 'pool', 'audit']) t.match(await drydock(noun, '--help'), { status: 0 }, noun)

@@ -112,6 +112,7 @@ await t.test('a delta leaves out what the receipt holds, when the appliance sign
 await t.test('a workspace serves one stream of one site and counts its bundles', async t => {
   const folder = t.testdir({ 'lock.json': JSON.stringify({ format: 'drydock-collection-lock/1', name: 'demo', created: '2026-01-01T00:00:00Z', items: [] }) })
   await t.rejects(openWorkspace(folder, {}), { code: 'DD-BUNDLE-014' }, 'the first build names the site')
+  for (const stream of ['trust', 'recall']) await t.rejects(openWorkspace(folder, { site: 'site-a', stream }), { code: 'DD-BUNDLE-014' }, `${stream} is no stream of content`)
   const first = await openWorkspace(folder, { site: 'site-a' })
   t.match(first.sender, { site: 'site-a', stream: 'demo', epoch: 0, sequence: 0 })
   await keepSequence(first, 1)
