@@ -28,4 +28,4 @@ export function waitingForPeople({ imports, pools }: Pick<Services, 'imports' | 
   return rows
 }
 
-const numberOf = (record: ImportRecord) => record.sequence ?? record.id
+const numberOf = ({ id, sequence, preflight }: ImportRecord) => (preflight?.control === undefined ? (sequence ?? id) : `${preflight.control}-${sequence}`)
