@@ -41,7 +41,7 @@ function findingOf(scanner: string, item: string, where: string, what: string, w
 }
 
 /** One file is told once by its name and once by what was opened of it. */
-function withoutDoubles(findings: readonly Finding[]): Finding[] {
+export function withoutDoubles(findings: readonly Finding[]): Finding[] {
   return [...new Map(findings.map(finding => [`${finding.item}\0${finding.text}`, finding])).values()]
 }
 

@@ -10,7 +10,7 @@ import type { CatalogueView } from '../../mirror/store/format.ts'
 import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
 import type { ScanConfig, ScannerCommand } from './config.ts'
 import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
-import { findingsIn } from './output.ts'
+import { findingsIn, withoutDoubles } from './output.ts'
 import { runSandboxed } from './sandbox.ts'
 import { makeView, type StagedBlob, type View } from './view.ts'
 
@@ -64,7 +64,7 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
 
   /** One after the other: each may want most of the memory. */
   async function scanAll(view: View, input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
-    const findings: Finding[] = view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => notOpened(key, `${label} (${seen.blob})`, why)))
+    const findings: Finding[] = withoutDoubles(view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => notOpened(key, `${label} (${seen.blob})`, why))))
     const scans: Scan[] = []
     const runs = config.scanners.map(scanner => ({ scanner: scanner.name, run: async () => await runOwn(scanner, view, input.signal) }))
     const definitions = usesClamav() ? definitionsIn(input.view) : null

@@ -1,5 +1,7 @@
-import { readdirSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
@@ -118,11 +120,30 @@ await t.test('what came in before the definitions that know it stays, and is not
   t.match(await site.importBundle(await bring(folder, { old: EICAR, new: 'new\n' }, 3)), { state: 'imported', scans: [{ files: 1 }] })
 })
 
+/** A zip whose one entry says that it is encrypted; what is in it does not matter. */
+function encryptedZip(folder: string): Buffer {
+  writeFileSync(join(folder, 'secret.txt'), 'secret '.repeat(40))
+  execFileSync('python3', ['-m', 'zipfile', '-c', 'secret.zip', 'secret.txt'], { cwd: folder })
+  const bytes = readFileSync(join(folder, 'secret.zip'))
+  bytes.writeUInt16LE(1, 6)
+  bytes.writeUInt16LE(1, bytes.indexOf(Buffer.from('PK\x01\x02')) + 8)
+  return bytes
+}
+
 await t.test('what ClamAV cannot look into is a warning that names it, not clean', async t => {
   const folder = t.testdir()
   const site = await siteOf(t)
   await site.importBundle(await bringDefinitions(folder, eicarDefinitions()))
-  const files = { 'broken.zst': Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), Buffer.alloc(64, 7)]), 'broken.deb': Buffer.concat([Buffer.from('!<arch>\ndebian-binary   '), Buffer.alloc(64, 0x20)]) }
+  let nested: Uint8Array = Buffer.from(EICAR)
+  for (let depth = 0; depth < 30; depth++) nested = gzipSync(nested)
+  const files = {
+    'broken.zst': Buffer.concat([Buffer.from([0x28, 0xb5, 0x2f, 0xfd]), Buffer.alloc(64, 7)]),
+    'broken.deb': Buffer.concat([Buffer.from('!<arch>\ndebian-binary   '), Buffer.alloc(64, 0x20)]),
+    'encrypted.zip': encryptedZip(folder),
+    'nested.gz': nested,
+  }
   const record = await site.importBundle(await bring(folder, files, 2))
-  t.same(record.preflight!.findings.map(({ severity, code, item }) => `${severity} ${code} ${item}`).toSorted(), ['warning not-opened file:broken.deb@1', 'warning not-opened file:broken.deb@1', 'warning not-opened file:broken.zst@1'].toSorted())
+  t.same(new Set(record.preflight!.findings.map(({ severity, code, item }) => `${severity} ${code} ${item}`)), new Set([
+    'warning not-opened file:broken.deb@1', 'warning not-opened file:broken.zst@1', 'warning encrypted file:encrypted.zip@1', 'warning too-big-to-scan file:nested.gz@1',
+  ]))
 })

@@ -17,7 +17,7 @@ const GROUPS = [
 /** What speaks against it, the gravest first. */
 export function Findings({ findings, scanned }: { findings: readonly Finding[]; scanned: boolean }): ReactNode {
   return (
-    <Section title="Findings" note={scanned ? 'computed from the bytes' : 'before any byte was read'}>
+    <Section title="Findings" note={scanned ? 'computed from the bytes' : 'before it was scanned'}>
       {findings.length === 0 ? <p>{scanned ? 'None.' : 'None so far. Scripts and contents are looked at when it is taken in.'}</p> : null}
       {GROUPS.map(({ severity, says }) => {
         const rows = findings.filter(finding => finding.severity === severity)
