@@ -21,7 +21,13 @@ export type AnewFile = {
   close(): Promise<void>
 }
 
-/** Opens a file so that its bytes come from the device: O_DIRECT, which ext4, XFS, Btrfs, FAT and exFAT have and ISO 9660 has not. */
+/**
+ * Opens a file so that its bytes come from the device: O_DIRECT, which ext4, XFS, Btrfs, FAT and exFAT have and ISO 9660 has not.
+ *
+ * What reading back proves: the device answers with the bytes that were written, through its own electronics. What it does not: that they
+ * lie in the cells of a stick and not in its cache, or that another reader can read the disc. For that the medium is taken out, put into
+ * the other machine, and `bundle verify` is run there. Without direct reads the kernel may answer from memory, and the caller says so.
+ */
 export async function openAnew(path: string): Promise<AnewFile> {
   let { handle, direct } = await openEither(path)
   const { size } = await handle.stat()
