@@ -98,6 +98,16 @@ await t.test('ten rounds of deltas, and after each the site has every item of th
     t.comment(`round ${k + 1}, ${since[0]}: ${what}: ${size} bytes, ${((size / full) * 100).toFixed(2)} % of the full bundle`)
     t.ok(size <= most, `${what}: ${size} of at most ${most} bytes`)
   }
+
+  const refusals: readonly [more: string[], exit: number, says: RegExp][] = [
+    [['--since-bundle', '3', '--since', join(here, 'receipts/1.json')], 2, /expected --since or --since-bundle, found both[^]*DD-CLI-001/],
+    [['--since-bundle', '12'], 2, /expected a sequence before 12, which is being built[^]*DD-CLI-001/],
+    [['--since-bundle', '1', '--epoch', '4'], 2, /expected a whole record of sequence 1 in epoch 4 of this workspace, found none of any[^]*without --since-bundle[^]*DD-BUNDLE-031/],
+  ]
+  for (const [more, exit, says] of refusals) {
+    const run = await runDrydock(['bundle', 'build', workspace, '--out', here, ...more])
+    t.match(run, { code: exit, err: says }, more.join(' '))
+  }
 })
 
 /** The lock as `bundle collect` writes it, with the blobs that it names. */
