@@ -1,8 +1,9 @@
+import { readFile } from 'node:fs/promises'
 import type { DatabaseSync } from 'node:sqlite'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
 import type { Clock } from '../core/clock.ts'
 import { writeDurably } from '../core/durable-file.ts'
-import { asDrydockError, DrydockError } from '../core/error.ts'
+import { asDrydockError, DrydockError, isErrno } from '../core/error.ts'
 import type { Log } from '../core/log.ts'
 import type { Signer } from '../core/signer.ts'
 import type { AuditLog, AuditRecord } from '../model/audit.ts'
@@ -118,6 +119,38 @@ export function openAuditLog(options: AuditLogOptions): OpenAuditLog {
     async close() {
       await seal().catch(() => undefined)
     },
+  }
+}
+
+/** The newest signed head as marksDir has it, and what the log holds in its place. */
+export type LostRecords = { seq: number; digest: string; at: string; found: string }
+
+/**
+ * Whether the log still holds what its newest signed head covers; a database that was restored or cut off does not. Asked before the log is
+ * opened, since the next head takes the place of this one.
+ * @returns null when it does, or no head was ever written
+ */
+export async function lostRecords(database: DatabaseSync, headFile: string): Promise<LostRecords | null> {
+  const text = await readFile(headFile, 'utf8').catch((failure: unknown) => {
+    if (isErrno(failure, 'ENOENT')) return null
+    throw failure
+  })
+  const line = text === null ? null : headIn(text)
+  if (line === null) return null
+  const { seq, digest, at } = line
+  const here = database.prepare('SELECT digest FROM audit WHERE seq = ?').get(seq)?.['digest']
+  if (here === digest) return null
+  const newest = Number(database.prepare('SELECT max(seq) AS seq FROM audit').get()?.['seq'] ?? 0)
+  return { seq, digest, at, found: here === undefined ? `${newest} records` : 'another record at its place' }
+}
+
+/** A head file that is torn says nothing; the log itself is still a chain. */
+function headIn(text: string): HeadStatement | null {
+  try {
+    const line = JSON.parse(text) as AuditLine
+    return 'head' in line ? line.head : null
+  } catch {
+    return null
   }
 }
 

@@ -10,7 +10,7 @@ import { openHistory, type HistoryDatabase } from '../../state/history.ts'
 import { openReserve, RESERVE_BYTES, type Reserve } from '../../state/reserve.ts'
 import { openSecrets, type Secrets } from '../../state/secrets.ts'
 import { trustedTime, type TrustedTime } from '../../state/trusted-time.ts'
-import { lastAuditTime, openAuditLog, type OpenAuditLog } from '../../telemetry/audit-log.ts'
+import { lastAuditTime, lostRecords, openAuditLog, type LostRecords, type OpenAuditLog } from '../../telemetry/audit-log.ts'
 import { openMarks, type Marks } from '../../../importer/verify/index.ts'
 import { openApplianceKey, type ApplianceSigner } from './appliance-key.ts'
 import { BUILD } from './build.ts'
@@ -31,6 +31,8 @@ export type OpenState = {
   lastAudit: { at(): Date | undefined; forget(): void }
   signer: ApplianceSigner
   audit: OpenAuditLog
+  /** Records that a signed head in marksDir covers and the database no longer has. */
+  lost: LostRecords | null
 }
 
 /** Another appliance may keep its marks in the same folder and write them now. */
@@ -69,13 +71,20 @@ export async function openState({ config, wall, log, reserveBytes }: OpenStateOp
 
   const secrets = await openSecrets({ folder: paths.secrets, keyFile: secretKeyFile(config.marksDir, format.applianceId) })
   const signer = await openApplianceKey(secrets, clock)
-  const audit = openAuditLog({ database, clock, log, reserve, signer, applianceId: format.applianceId, headFile: auditHeadFile(config.marksDir, format.applianceId) })
+  const headFile = auditHeadFile(config.marksDir, format.applianceId)
+  const lost = await lostRecords(database, headFile)
+  const audit = openAuditLog({ database, clock, log, reserve, signer, applianceId: format.applianceId, headFile })
   stack.defer(async () => await audit.close())
+  // Not fatal: what is lost is lost, and an appliance that stands still helps nobody. The head that was seen is kept in the chain itself.
+  if (lost !== null) {
+    log.error({ code: 'DD-STATE-011', ...lost }, 'the audit log is not the one that was signed last: db/ was restored from a backup, or cut off')
+    audit.record({ actor: 'drydock', action: 'audit.lost', subject: 'audit', outcome: 'failed', fields: { ...lost } })
+  }
   await keepReserve(reserve, log)
   const upkeep = setInterval(() => void keepReserve(reserve, log), RESERVE_UPKEEP_MS)
   stack.defer(() => clearInterval(upkeep))
   if (desired.fault !== null) audit.record({ actor: 'drydock', action: 'state.recovered', subject: 'desired', outcome: 'failed', fields: { found: desired.fault } })
-  return { paths, format, desired, database, reserve, secrets, marks, clock, lastAudit, signer, audit }
+  return { paths, format, desired, database, reserve, secrets, marks, clock, lastAudit, signer, audit, lost }
 }
 
 /** What `init` made and an appliance never starts without: an empty one in its place would forget every pool, every machine and the audit log. */

@@ -92,6 +92,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const store = await openStore({ dataDir: paths.root, formats, clock })
   stack.defer(() => store.close())
   const events = openEventLog(database, clock, log)
+  if (state.lost !== null) events.emit({ type: 'audit.lost', subject: 'audit', fields: { ...state.lost } })
   await checkTrust({ desired, marks, audit, events, log })
   const withdrawn = openWithdrawn(store.catalogue, marks.recalls())
   const identity = openIdentity({ store: desired, clock })
