@@ -151,10 +151,17 @@ function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, outpu
   const waits =
     waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
     : waitingOn === 'approval' ? `waits for ${record.approvalsNeeded > 1 ? `${record.approvalsNeeded} approvers` : 'an approver'} other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
-    : `parked, waits for what is missing (${record.missing.length}): bring ${record.missing.some(text => text.startsWith('volume ')) ? 'these volumes' : 'the bundle that it stands on'}`
+    : parkedText(record.missing)
   output.line(waits, 'strong')
   output.record({ type: 'waiting', code: 'DD-CLI-013', on: waitingOn, import: record })
   process.exitCode = WAITING
+}
+
+/** A set with parity says in its last line how many more, whichever they are, make it whole. */
+function parkedText(missing: readonly string[]): string {
+  const whole = missing.find(text => / parity volumes? here: /.test(text))
+  const named = missing.filter(text => text !== whole)
+  return `parked, waits for what is missing (${named.length}): bring ${named.some(text => text.startsWith('volume ')) ? 'these volumes' : 'the bundle that it stands on'}${whole === undefined ? '' : `; ${whole}`}`
 }
 
 function doneText({ sequence, generation, preflight }: ImportRecord): string {
