@@ -13,7 +13,7 @@ type Recall = NonNullable<Preflight['recall']>
 
 const key = (fingerprint: string): ReactNode => <span className="mono" title={fingerprint}>{fingerprint.slice(0, 4)}…{fingerprint.slice(-4)}</span>
 
-/** What a trust bundle would change: the same that `drydock trust pending` shows. */
+/** What a trust bundle would change. */
 export function TrustChange({ change }: { change: Trust }): ReactNode {
   return (
     <Section title="Whose signatures are believed" note={`version ${change.from} becomes ${change.to}`}>
