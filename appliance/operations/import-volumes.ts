@@ -33,6 +33,8 @@ export async function joinVolume(deps: ImportDeps, id: string, manifest: string,
     throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, 'bring those that are missing: drydock import show')
   }
   if (known === undefined) deps.ledger.keepVolume(into, volume)
+  // It failed, and others of its set went on without it: those that had joined it go over too.
+  for (const own of deps.ledger.volumes(id)) if (!deps.ledger.volumes(into).some(other => other.volume === own.volume)) deps.ledger.keepVolume(into, own)
   deps.ledger.join(id, into)
   await deps.steps.clean(id)
   return { into, woke: wake(deps, into) }

@@ -57,7 +57,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     if (verified === undefined) return { promoted: move('imported', { ...outcomeOf(promoted!), missing: [] }).generation }
     const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
     const isSet = verified.volumeNames.length > 1
-    const joined = isSet && (params.import === null || deps.ledger.volumes(id).every(own => own.volume === volume.volume && !own.staged)) ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
+    const joined = isSet && (params.import === null || deps.ledger.volumes(id).every(own => !own.staged)) ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
     if (joined !== undefined) return { joined }
     const same = before?.preflight?.manifest === verified.preflight.manifest
     move(verified.missing.length > 0 ? 'parked' : 'verified', {
