@@ -1,11 +1,10 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import { readFileSync } from 'node:fs'
 import { gzipSync } from 'node:zlib'
-import type { Page } from 'playwright-core'
 import t from 'tap'
 import { openBrowser } from '../support/browser.ts'
 import { bringBundle, poolDocument } from '../appliance/main/site.ts'
 import { buildConsole, firstLoad, openConsoleSite, PASSWORD } from './console-site.ts'
+import { handsOn } from './hands.ts'
 
 t.setTimeout(200_000)
 /** What a browser loads before the first page is there, gzipped. */
@@ -33,44 +32,7 @@ t.teardown(async () => {
   await site.close()
 })
 
-async function signIn(user: string, password: string): Promise<void> {
-  await page.locator('input[name=user]').fill(user)
-  await page.locator('input[name=password]').fill(password)
-  const answered = page.waitForResponse(response => response.url().endsWith('/api/v1/session') && response.request().method() === 'POST')
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await answered
-}
-
-async function signOut(): Promise<void> {
-  await page.getByRole('button', { name: 'Sign out' }).click()
-  await page.locator('input[name=user]').waitFor()
-}
-
-const heading = async (name: string): Promise<void> => await page.getByRole('heading', { level: 1, name }).waitFor()
-const badge = async (state: string): Promise<void> => await page.locator('.title .state', { hasText: new RegExp(`^${state}$`) }).waitFor()
-
-/** Each violation as one line; none is what we want. What has nothing to do with colours is looked at in one scheme only. */
-async function violations(): Promise<string[]> {
-  const found: string[] = []
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor()
-    // One frame, so no second page is needed to gather the findings.
-    const axe = new AxeBuilder({ page }).setLegacyMode(true)
-    const { violations: broken } = await (colorScheme === 'dark' ? axe.withRules('color-contrast') : axe).analyze()
-    found.push(...broken.flatMap(({ id, nodes }) => nodes.map(node => `${colorScheme} ${new URL(page.url()).pathname} ${id}: ${node.target.join(' ')} ${node.failureSummary?.split('\n')[1]?.trim() ?? ''}`)))
-  }
-  return found
-}
-
-/** Acts in the dialogue that a button opens. */
-async function act(button: string, fill: Record<string, string> = {}, page_: Page = page): Promise<void> {
-  await page_.locator('.does').getByRole('button', { name: button, exact: true }).click()
-  const dialogue = page_.getByRole('dialog')
-  for (const [label, text] of Object.entries(fill)) await dialogue.getByRole('textbox', { name: label }).fill(text)
-  await dialogue.getByRole('button', { name: button, exact: true }).click()
-  await dialogue.waitFor({ state: 'hidden' })
-}
+const { signIn, signOut, heading, badge, violations, act } = handsOn(page)
 
 await t.test('what a browser loads first is small', async t => {
   const bytes = firstLoad().reduce((sum, file) => sum + gzipSync(readFileSync(file)).length, 0)

@@ -1,4 +1,3 @@
-import { AxeBuilder } from '@axe-core/playwright'
 import { randomBytes } from 'node:crypto'
 import { cpSync, createReadStream, readFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -7,6 +6,7 @@ import { openBrowser } from '../support/browser.ts'
 import { bundleOf, person, type Person } from '../support/bundles.ts'
 import { recallBundle, recallOf, trustBundle, trustFor } from '../support/control.ts'
 import { buildConsole, openConsoleSite, PASSWORD } from './console-site.ts'
+import { handsOn } from './hands.ts'
 
 t.setTimeout(200_000)
 
@@ -31,27 +31,12 @@ async function bundle(files: Record<string, string | Uint8Array>, volumeBytes?: 
   return await bundleOf({ folder: join(site.site.folder, 'media', `made-${sequence}`), files, sequence, signers: site.site.people.map(({ signer }) => signer), ...(volumeBytes === undefined ? {} : { volumeBytes }) })
 }
 
+const { signOut, badge, act, violations, heading, ...hands } = handsOn(page)
+
 async function signIn(user: string): Promise<void> {
   await page.goto(appliance.url)
-  await page.locator('input[name=user]').fill(user)
-  await page.locator('input[name=password]').fill(PASSWORD)
-  await page.getByRole('button', { name: 'Sign in' }).click()
-  await page.getByRole('heading', { level: 1, name: 'Home' }).waitFor()
-}
-
-async function signOut(): Promise<void> {
-  await page.getByRole('button', { name: 'Sign out' }).click()
-  await page.locator('input[name=user]').waitFor()
-}
-
-const badge = async (state: string): Promise<void> => await page.locator('.title .state', { hasText: new RegExp(`^${state}$`) }).waitFor()
-
-async function act(button: string, fill: Record<string, string> = {}): Promise<void> {
-  await page.locator('.does').getByRole('button', { name: button, exact: true }).click()
-  const dialogue = page.getByRole('dialog')
-  for (const [label, text] of Object.entries(fill)) await dialogue.getByRole('textbox', { name: label }).fill(text)
-  await dialogue.getByRole('button', { name: button, exact: true }).click()
-  await dialogue.waitFor({ state: 'hidden' })
+  await hands.signIn(user, PASSWORD)
+  await heading('Home')
 }
 
 /** Uploads it and opens its page. */
@@ -66,14 +51,7 @@ const PICTURES = process.env['DRYDOCK_PICTURES']
 
 /** In both schemes, and no wider than a phone. */
 async function looksGood(t: { same(a: unknown, b: unknown, what: string): unknown; equal(a: unknown, b: unknown, what: string): unknown }, what: string): Promise<void> {
-  for (const colorScheme of ['dark', 'light'] as const) {
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-    await page.locator(`html[data-mantine-color-scheme=${colorScheme}]`).waitFor()
-    const axe = new AxeBuilder({ page }).setLegacyMode(true)
-    const { violations } = await (colorScheme === 'dark' ? axe.withRules('color-contrast') : axe).analyze()
-    t.same(violations.flatMap(({ id, nodes }) => nodes.map(node => `${id}: ${node.target.join(' ')}`)), [], `${what}, ${colorScheme}`)
-    if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${what}, 1280, ${colorScheme}.png`), fullPage: true })
-  }
+  t.same(await violations(async scheme => (PICTURES === undefined ? undefined : await page.screenshot({ path: join(PICTURES, `${what}, 1280, ${scheme}.png`), fullPage: true }))), [], what)
   await page.setViewportSize({ width: 390, height: 844 })
   t.equal(await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth'), 0, `${what} is no wider than a phone`)
   if (PICTURES !== undefined) await page.screenshot({ path: join(PICTURES, `${what}, 390.png`), fullPage: true })
