@@ -7,10 +7,11 @@ import { createHash } from 'node:crypto'
 import { byteText } from '../../appliance/core/byte-text.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { runProgram } from '../../appliance/core/run-program.ts'
+import { killGroup } from '../unpack/kill-group.ts'
 import type { MediaFile, Payload } from '../unpack/index.ts'
 import { LOOK_MS, PRINT_BYTES } from './limits.ts'
 import { endOf, pathOn, type Ended } from './reader.ts'
-import { killReader, startReader } from './reader-sandbox.ts'
+import { startReader } from './reader-sandbox.ts'
 
 /** A file on a medium: where the reader finds it, and what people call it. */
 export type FileOnMedium = { medium: string; at: string; path: string; size: number; called: string }
@@ -113,7 +114,7 @@ function isOfMedium({ code, said }: Ended): boolean {
 async function stopped(child: ChildProcess, ended: Promise<Ended>, after = 0): Promise<Ended> {
   // What was not read would keep it from being told as ended.
   child.stdout?.destroy()
-  const timer = setTimeout(() => killReader(child), after)
+  const timer = setTimeout(() => killGroup(child), after)
   try {
     return await ended
   } finally {

@@ -1,9 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { access, constants, realpath, stat } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
-import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
 import { programEnvironment, runProgram } from '../../appliance/core/run-program.ts'
-import { seccompFilter } from '../unpack/index.ts'
+import { killGroup } from '../unpack/kill-group.ts'
+import { seccompFilter } from '../unpack/seccomp.ts'
 import { READER_BYTES } from './limits.ts'
 
 /** GRUB's own readers of file systems as a program (Debian: grub-common): FAT, exFAT, ext2 to 4, ISO 9660, UDF, and partition tables. */
@@ -47,7 +48,7 @@ export async function startReader(confined: Confined): Promise<ChildProcess> {
   })
   const { signal } = confined
   if (signal !== undefined) {
-    const abort = (): void => killReader(child)
+    const abort = (): void => killGroup(child)
     signal.addEventListener('abort', abort, { once: true })
     child.once('close', () => signal.removeEventListener('abort', abort))
     if (signal.aborted) abort()
@@ -56,19 +57,6 @@ export async function startReader(confined: Confined): Promise<ChildProcess> {
   filter.on('error', () => undefined)
   filter.end(seccompFilter(process.arch, 'reader'))
   return child
-}
-
-/**
- * The whole group: bubblewrap's child binds its life to its parent's only after it was started, so that killing the parent alone in that
- * moment would leave it, and the reader, for ever.
- */
-export function killReader(child: ChildProcess): void {
-  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return
-  try {
-    process.kill(-child.pid, 'SIGKILL')
-  } catch (failure) {
-    if (!isErrno(failure, 'ESRCH')) throw failure
-  }
 }
 
 /** @throws DD-CORE-008 */

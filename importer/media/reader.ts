@@ -2,7 +2,8 @@ import type { ChildProcess } from 'node:child_process'
 import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import { BUNDLES, FEW_NAMES, FILE_SYSTEMS, FOLDERS, LISTING_BYTES, LOOK_CPU_SECONDS, LOOK_MS, NAME_LENGTH, SAID_LENGTH } from './limits.ts'
-import { killReader, startReader } from './reader-sandbox.ts'
+import { killGroup } from '../unpack/kill-group.ts'
+import { startReader } from './reader-sandbox.ts'
 
 /** File systems that are read, by the reader's words for them. Others are named to people and left alone. */
 export const FILE_SYSTEM_KINDS = { fat: 'FAT', exfat: 'exFAT', 'ext*': 'ext4', iso9660: 'ISO 9660', udf: 'UDF' } as const
@@ -90,7 +91,7 @@ async function listing(medium: string, args: readonly string[], signal?: AbortSi
   for await (const chunk of child.stdout! as AsyncIterable<Buffer>) {
     bytes += chunk.length
     if (bytes > LISTING_BYTES) {
-      killReader(child)
+      killGroup(child)
       break
     }
     chunks.push(chunk)

@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ENTRY_BYTES } from '../../bundles/archive/header.ts'
+import { killGroup } from './kill-group.ts'
 import { seccompFilter } from './seccomp.ts'
 
 /** The code that the confined process may see, from the root of the package. */
@@ -36,15 +37,19 @@ export function startConfined(confined: Confined): ChildProcess {
   const largest = Math.max(confined.largest ?? 0, ENTRY_BYTES)
   const args = [
     `--nofile=${OPEN_FILES}:${OPEN_FILES}`, '--core=0:0', `--fsize=${largest}:${largest}`, '--memlock=65536:65536', '--',
-    'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--new-session', '--clearenv', '--hostname', 'unpack',
+    'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--clearenv', '--hostname', 'unpack',
     ...nodeBinds(), ...codeBinds(confined), '--bind', confined.staging, '/staging', '--remount-ro', '/', '--chdir', '/code', '--seccomp', '4', '--',
     '/node', `--max-old-space-size=${HEAP_MIB}`, '--max-semi-space-size=4', '--no-addons', '--disable-warning=ExperimentalWarning',
     ...(confined.test?.withoutPermissionModel === true ? [] : ['--permission', '--allow-fs-read=/code', '--allow-fs-write=/staging']),
     join('/code', confined.program),
   ]
+  // Told before the child's own listener, which kills its first process alone.
+  confined.signal?.addEventListener('abort', () => killGroup(child), { once: true })
   const child = spawn('prlimit', args, {
     env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' },
     stdio: ['pipe', 'pipe', 'pipe', confined.media, 'pipe'],
+    // A session of its own, so no terminal, and a group that can be killed as a whole: bubblewrap must not make another one.
+    detached: true,
     ...(confined.signal === undefined ? {} : { signal: confined.signal, killSignal: 'SIGKILL' as const }),
   })
   const filter = child.stdio[4] as NodeJS.WritableStream

@@ -4,6 +4,7 @@ import { spawnSync } from 'node:child_process'
 const PACKAGES = {
   bubblewrap: 'confines the process that unpacks',
   clamav: 'the virus scanner',
+  'busybox-static': 'the small system of a guest with a stick',
   chromium: 'the browser test',
   cpio: 'reads an initrd back in a test',
   'cryptsetup-bin': 'veritysetup: hash trees of layers',
