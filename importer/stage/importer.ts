@@ -186,9 +186,7 @@ export function createImporter(deps: ImporterDeps) {
 
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
     async scan(id: string, work: Work): Promise<{ findings: Finding[]; scans: Scan[] }> {
-      const { verified, index } = await verifiedAgain(id)
-      const [gone] = missingFrom(verified, index)
-      if (gone !== undefined) throw new DrydockError('DD-IMPORT-031', `expected all that this delta stands on to be here still, found none of ${gone}`, 'go back to a generation that has it and resume, or have the sender build without --since and --since-bundle')
+      const { index } = await verifiedAgain(id)
       const folder = staging(id)
       const blobs = folder.over(deps.blobs)
       const view = deps.catalogue.current()
@@ -210,7 +208,9 @@ export function createImporter(deps: ImporterDeps) {
 
     /** Blobs into the store, then one new generation for all kinds, or nothing. Idempotent by the import's id. */
     async promote(id: string): Promise<{ generation: number }> {
-      const { index } = await verifiedAgain(id)
+      const { verified, index } = await verifiedAgain(id)
+      const [gone] = missingFrom(verified, index)
+      if (gone !== undefined) throw new DrydockError('DD-IMPORT-031', `expected all that this delta stands on to be here still, found none of ${gone}`, 'go back to a generation that has it and resume, or have the sender build without --since and --since-bundle')
       refuseRecalled(index.items)
       const folder = staging(id)
       const staged = folder.over(deps.blobs)
