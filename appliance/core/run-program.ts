@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { DrydockError, isErrno } from './error.ts'
+import { killGroup } from './kill-group.ts'
 
 /** The most of a program's output that is kept for its error: 64 KiB from the end of each stream. */
 export const KEPT_OUTPUT_BYTES = 64 * 1024
@@ -21,6 +22,8 @@ export type ProgramRun = {
   inherit?: readonly number[]
   /** Told what it prints, as it comes. */
   onOutput?: (chunk: Buffer) => void
+  /** A sandbox: the program leads a session and a group of its own, and all of the group is killed when it is cancelled, too slow or too loud. */
+  group?: boolean
   /** Debian package to name when the program is missing. */
   package?: string
 }
@@ -32,11 +35,16 @@ export type ProgramRun = {
 export async function runProgram(program: string, run: ProgramRun): Promise<{ stdout: Buffer; stderr: string; code: number }> {
   const { promise, resolve, reject } = Promise.withResolvers<{ stdout: Buffer; stderr: string; code: number }>()
   const maxOutput = run.maxOutput ?? 64 * 1024 * 1024
+  const kill = (): void => void (run.group === true ? killGroup(child) : child.kill('SIGKILL'))
+  // Told before the child's own listener, which kills its first process alone.
+  if (run.group === true) run.signal?.addEventListener('abort', kill, { once: true })
+  const timer = run.group === true && run.timeout !== undefined ? setTimeout(kill, run.timeout) : undefined
   const child = spawn(program, run.args, {
     env: run.env ?? programEnvironment(),
     ...(run.cwd === undefined ? {} : { cwd: run.cwd }),
     ...(run.signal === undefined ? {} : { signal: run.signal }),
-    ...(run.timeout === undefined ? {} : { timeout: run.timeout, killSignal: 'SIGKILL' as const }),
+    ...(run.timeout === undefined || run.group === true ? {} : { timeout: run.timeout, killSignal: 'SIGKILL' as const }),
+    ...(run.group === true ? { detached: true, killSignal: 'SIGKILL' as const } : {}),
     stdio: ['pipe', 'pipe', 'pipe', ...(run.inherit ?? [])],
   })
   const out: Buffer[] = []
@@ -47,7 +55,7 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
     outBytes += chunk.length
     if (outBytes > maxOutput) {
       overflow = true
-      child.kill('SIGKILL')
+      kill()
     } else {
       out.push(chunk)
       run.onOutput?.(chunk)
@@ -66,6 +74,8 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
     } else reject(failure)
   })
   child.on('close', (code, signal) => {
+    clearTimeout(timer)
+    run.signal?.removeEventListener('abort', kill)
     const stdout = Buffer.concat(out)
     if (overflow) {
       reject(new DrydockError('DD-CORE-010', `expected at most ${maxOutput} bytes from ${program}, found more`, 'report this: the program printed more than its limit'))

@@ -3,7 +3,7 @@ import { access, constants, realpath, stat } from 'node:fs/promises'
 import { delimiter, join } from 'node:path'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { programEnvironment, runProgram } from '../../appliance/core/run-program.ts'
-import { killGroup } from '../unpack/kill-group.ts'
+import { killGroup } from '../../appliance/core/kill-group.ts'
 import { seccompFilter } from '../unpack/seccomp.ts'
 import { READER_BYTES } from './limits.ts'
 

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import { BUNDLES, FEW_NAMES, FILE_SYSTEMS, FOLDERS, LISTING_BYTES, LOOK_CPU_SECONDS, LOOK_MS, NAME_LENGTH, SAID_LENGTH } from './limits.ts'
-import { killGroup } from '../unpack/kill-group.ts'
+import { killGroup } from '../../appliance/core/kill-group.ts'
 import { startReader } from './reader-sandbox.ts'
 
 /** File systems that are read, by the reader's words for them. Others are named to people and left alone. */

@@ -50,7 +50,7 @@ export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdo
   try {
     const { code, stdout } = await runProgram('prlimit', {
       args: [...limitsOf(run), '--', 'bwrap', ...wallsOf(run), '--', '/usr/bin/prlimit', `--nproc=${PROCESSES}:${PROCESSES}`, '--', ...run.command],
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }, accept: run.accept, timeout, maxOutput: OUTPUT_BYTES, package: 'util-linux bubblewrap', inherit: [filter.fd],
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }, accept: run.accept, timeout, group: true, maxOutput: OUTPUT_BYTES, package: 'util-linux bubblewrap', inherit: [filter.fd],
       ...(run.input === undefined ? {} : { input: run.input }), ...(run.signal === undefined ? {} : { signal: run.signal }), ...(run.onOutput === undefined ? {} : { onOutput: run.onOutput }),
     })
     return { code, stdout: stdout.toString('utf8') }
@@ -77,7 +77,7 @@ function limitsOf({ memoryMiB, scratchMiB, opened }: Sandboxed): string[] {
 
 function wallsOf(run: Sandboxed): string[] {
   return [
-    '--unshare-all', '--unshare-user', '--uid', '65534', '--gid', '65534', '--cap-drop', 'ALL', '--die-with-parent', '--new-session', '--clearenv', '--hostname', 'scan',
+    '--unshare-all', '--unshare-user', '--uid', '65534', '--gid', '65534', '--cap-drop', 'ALL', '--die-with-parent', '--clearenv', '--hostname', 'scan',
     '--ro-bind', '/usr', '/usr', ...ROOTS.flatMap(rootOf), ...OF_ETC.flatMap(path => ['--ro-bind-try', path, path]),
     '--dev', '/dev', '--remount-ro', '/dev', '--size', String((run.scratchMiB ?? SCRATCH_MIB) * MIB), '--tmpfs', '/tmp',
     ...(run.reads ?? []).flatMap(path => ['--ro-bind', path, path]), ...(run.files ?? []).flatMap(([here, there]) => ['--ro-bind', here, there]),

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { ENTRY_BYTES } from '../../bundles/archive/header.ts'
-import { killGroup } from './kill-group.ts'
+import { killGroup } from '../../appliance/core/kill-group.ts'
 import { seccompFilter } from './seccomp.ts'
 
 /** The code that the confined process may see, from the root of the package. */

@@ -138,13 +138,16 @@ function endOf(child: ChildProcess): Promise<Ended> {
 async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
   const stdin = child.stdin!
   stdin.on('error', () => undefined)
+  const closed = once(child, 'close')
+  // Nobody may be waiting for it when it fails; resultOf says why.
+  closed.catch(() => undefined)
   stdin.write(`${JSON.stringify({ offset: input.media.offset })}\n`)
   let lines = ''
   for (const planned of planFor(input)) {
     lines += planLine(planned)
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return
-    if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), once(child, 'close')])
+    if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), closed])
     lines = ''
   }
   stdin.end(lines)

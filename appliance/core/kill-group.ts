@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { isErrno } from '../../appliance/core/error.ts'
+import { isErrno } from './error.ts'
 
 /**
  * Ends a sandbox that was started `detached`, as the whole group that it is. Bubblewrap's child binds its life to its parent's only after it
