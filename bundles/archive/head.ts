@@ -1,7 +1,7 @@
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
-import { INDEX_PART_BYTES, MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
+import { INDEX_BYTES, INDEX_PART_BYTES, MANIFEST_BYTES, SIGNATURES_BYTES } from '../format/limits.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../format/manifest-file.ts'
 import { parityEntries } from '../format/parity.ts'
 import type { VolumeReader } from './reader.ts'
@@ -19,6 +19,8 @@ export async function readHead(volume: VolumeReader): Promise<VolumeHead> {
 /** The compressed parts that a manifest announces, each of exactly its size. @throws DD-BUNDLE-007, DD-BUNDLE-010 */
 export async function readIndexParts(volume: VolumeReader, parts: readonly { name: string; size: number }[]): Promise<Buffer[]> {
   const read: Buffer[] = []
+  const all = parts.reduce((bytes, { size }) => bytes + size, 0)
+  if (all > INDEX_BYTES) throw new DrydockError('DD-BUNDLE-010', `expected an index of at most ${INDEX_BYTES} bytes in all its parts, found ${all} announced`, 'have the sender split the collection')
   for (const part of parts) {
     // A part is held in memory: what is signed may still be a mistake of its maker.
     const bytes = await readWhole(volume, part.name, Math.min(part.size, INDEX_PART_BYTES))

@@ -17,15 +17,14 @@ export function sameParts(a: ItemBlob['parts'], b: ItemBlob['parts']): boolean {
 
 /**
  * Every part is one that this bundle brings, as it is announced, or a copy in a delta; together they are as long as the blob.
- * @param isNew false when the same list was checked at another item, and only the length is left
  * @throws DD-BUNDLE-012
  */
-export function checkParts(key: string, blob: ItemBlob, parts: readonly BlobPart[], context: PartsContext, isNew: boolean): void {
+export function checkParts(key: string, blob: ItemBlob, parts: readonly BlobPart[], context: PartsContext): void {
   const what = `${blob.digest} of ${key}`
   if (parts.length === 0) throw disagrees(`parts of ${what}`, 'none')
   let total = 0
   for (const part of parts) {
-    if (isNew) checkPart(what, part, context)
+    checkPart(what, part, context)
     total += partBytes(part)
   }
   if (total !== blob.size) throw disagrees(`the parts of ${what} to be ${blob.size} bytes together`, `${total}`)

@@ -1,3 +1,4 @@
+import { getHeapStatistics } from 'node:v8'
 import { zstdCompressSync, zstdDecompressSync, constants } from 'node:zlib'
 import { digestFromHex, digestOf } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
@@ -8,6 +9,7 @@ import { BLOBS, CHUNKS, IndexLine, PIECES, type PartsLine, type PayloadEntry } f
 import { itemKey, type Item, type ItemBlob } from './item.ts'
 import { CHUNK_STORED_BYTES, INDEX_LINE_BYTES, INDEX_PART_BYTES, PARTS_PER_LINE, PIECE_BYTES } from './limits.ts'
 import { disagrees } from './disagrees.ts'
+import { heapOf } from './heap.ts'
 import type { IndexPart, Manifest } from './manifest.ts'
 import { parseCanonicalJson } from './strict-json.ts'
 
@@ -66,23 +68,43 @@ function withPiecesOnly({ parts, ...blob }: ItemBlob): ItemBlob {
  */
 export function parseIndex(manifest: Manifest, parts: readonly Uint8Array[]): Index {
   const index: Index = { entries: [], items: [] }
-  const lists: Lists = new Map()
+  const lists: Lists = { of: new Map(), last: undefined }
+  const room = roomFor(manifest.name)
   if (parts.length !== manifest.index.length) throw disagrees(`${manifest.index.length} parts`, `${parts.length}`)
   manifest.index.forEach((part, k) => {
     if (part.name !== `index/${k}`) throw disagrees(`part ${k} to be named index/${k}`, part.name)
     const before = { entries: index.entries.length, items: index.items.length }
-    for (const line of linesOf(part, parts[k]!)) addLine(index, lists, line, part.name)
+    for (const line of linesOf(part, parts[k]!)) {
+      room(line)
+      addLine(index, lists, line, part.name)
+    }
     if (index.entries.length - before.entries !== part.entries) throw disagrees(`${part.entries} entries in ${part.name}`, `${index.entries.length - before.entries}`)
     if (index.items.length - before.items !== part.items) throw disagrees(`${part.items} items in ${part.name}`, `${index.items.length - before.items}`)
   })
   checkEntries(manifest, index.entries)
-  giveParts(index.items, lists)
+  giveParts(index.items, lists.of)
   checkItems(manifest, index)
   return index
 }
 
-/** Chunks and copies by the blob that they make, in the order of their lines. */
-type Lists = Map<string, PartsLine['list']>
+/** Chunks and copies by the blob that they make, in the order of their lines; `last` is the one that the line before was about. */
+type Lists = { of: Map<string, PartsLine['list']>; last: string | undefined }
+
+/** Of what this process may use at all. The index is held whole while an import looks at it, and the rest of the appliance must go on. */
+const HEAP_SHARE = 0.6
+
+/**
+ * A kilobyte of zstd unfolds to megabytes of `{},{},{}`, and these to a gigabyte of objects: whoever may sign could end the process with a
+ * file of 20 KB, and again at each start. So what the lines will take is summed up before they are parsed.
+ */
+function roomFor(name: string): (line: Uint8Array) => void {
+  const most = getHeapStatistics().heap_size_limit * HEAP_SHARE
+  let bytes = 0
+  return line => {
+    bytes += heapOf(line)
+    if (bytes > most) throw new DrydockError('DD-BUNDLE-010', `expected the index of ${name} to need at most ${Math.round(most)} bytes of memory here, found that it needs more`, 'have the sender split the collection, or give this machine more memory')
+  }
+}
 
 function* linesOf(part: IndexPart, bytes: Uint8Array): Generator<Buffer> {
   if (bytes.length !== part.size || digestOf(bytes) !== part.digest) throw disagrees(`${part.name} to be ${part.size} bytes with ${part.digest}`, `${bytes.length} bytes with ${digestOf(bytes)}`)
@@ -117,19 +139,20 @@ function addLine(index: Index, lists: Lists, bytes: Buffer, where: string): void
   if ('item' in line) index.items.push(line.item)
   else if (index.items.length > 0) throw disagrees('all entries and parts before all items', `one after an item in ${where}`)
   else if ('parts' in line) addParts(lists, line.parts)
-  else if (lists.size > 0) throw disagrees('all entries before all parts', `an entry after parts in ${where}`)
+  else if (lists.of.size > 0) throw disagrees('all entries before all parts', `an entry after parts in ${where}`)
   else index.entries.push(line.entry)
 }
 
 function addParts(lists: Lists, { blob, list }: PartsLine): void {
-  const before = lists.get(blob)
-  if (before === undefined) lists.set(blob, list)
-  else if ([...lists.keys()].at(-1) === blob) for (const part of list) before.push(part)
+  const before = lists.of.get(blob)
+  if (before === undefined) lists.of.set(blob, list)
+  else if (lists.last === blob) for (const part of list) before.push(part)
   else throw disagrees(`all parts of ${blob} one after the other`, 'more of them after those of another')
+  lists.last = blob
 }
 
 /** From here on a blob in chunks is like one in pieces: its parts stand at the items that have it. */
-function giveParts(items: readonly Item[], lists: Lists): void {
+function giveParts(items: readonly Item[], lists: Lists['of']): void {
   const unused = new Set(lists.keys())
   for (const item of items) {
     for (const blob of item.blobs) {
@@ -178,6 +201,7 @@ function checkItems(manifest: Manifest, index: Index): void {
   const unused = new Set(sizes.keys())
   const counts: Record<string, number> = {}
   const known = new Map<string, ItemBlob['parts']>()
+  const lengths = new Map<string, number>()
   const contents = new Map<string, string>()
   let last = ''
   for (const item of index.items) {
@@ -193,7 +217,9 @@ function checkItems(manifest: Manifest, index: Index): void {
       const size = sizes.get(whole)
       if (blob.parts !== undefined) {
         if (size !== undefined) throw disagrees(`${blob.digest} of ${key} to come whole or in parts`, 'both')
-        checkParts(key, blob, blob.parts, { sizes, contents, isDelta: manifest.base !== undefined }, isNew)
+        if (isNew) checkParts(key, blob, blob.parts, { sizes, contents, isDelta: manifest.base !== undefined })
+        else if (blob.size !== lengths.get(blob.digest)) throw disagrees(`${blob.digest} of ${key} to be as long as its parts, ${lengths.get(blob.digest)} bytes`, `${blob.size}`)
+        lengths.set(blob.digest, blob.size)
         if (isNew) for (const part of blob.parts) if ('entry' in part) unused.delete(part.entry)
         continue
       }

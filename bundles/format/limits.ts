@@ -3,6 +3,8 @@ export const MANIFEST_BYTES = 8 * 1024 * 1024
 export const SIGNATURES_BYTES = 64 * 1024
 /** One part of the index, uncompressed: parts are closed when they reach it, so a reader needs no more memory than this. */
 export const INDEX_PART_BYTES = 8 * 1024 * 1024
+/** All parts of an index as they stand in a volume, compressed: a reader holds them in memory. */
+export const INDEX_BYTES = 1024 * 1024 * 1024
 /** One line of the index. */
 export const INDEX_LINE_BYTES = 1024 * 1024
 /** A blob larger than this travels in pieces of this size. */
