@@ -124,7 +124,8 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       if (record.state !== 'failed') throw wrongState(record, 'failed', 'resume')
       const volumes = ledger.volumes(record.id)
       const { source, upload, fileName } = volumes.find(volume => volume.source === from) ?? volumes.find(volume => !volume.staged) ?? volumes[0] ?? ledger.submission(record.id)
-      return submit({ source, upload, fileName, import: record.id, proceed: record.preflight !== null }, request)
+      // What came by itself still waits for a person to answer for it.
+      return submit({ source, upload, fileName, import: record.id, proceed: record.preflight !== null && !isMachine(record.submittedBy) }, request)
     },
     receipt(id) {
       const record = find(id)

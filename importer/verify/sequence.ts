@@ -14,7 +14,9 @@ export function judgeSequence(manifest: Manifest, digest: Digest, mark: Mark | u
   const { stream, epoch, sequence, workspace } = manifest
   if (mark === undefined || epoch > mark.epoch) {
     const newEpoch = mark !== undefined
-    const steep = newEpoch ? `epoch ${epoch} after ${mark.epoch}` : sequence > SEQUENCE_JUMP ? `first bundle of ${stream} is sequence ${sequence}` : null
+    // Epochs only rise, so one that is far up leaves the stream to whoever made it.
+    const far = epoch > SEQUENCE_JUMP ? `epoch ${epoch}, sequence ${sequence}` : sequence > SEQUENCE_JUMP ? `sequence ${sequence}` : null
+    const steep = newEpoch ? `epoch ${epoch} after ${mark.epoch}` : far === null ? null : `first bundle of ${stream} is ${far}`
     return { last: 0, jump: steep }
   }
   if (epoch < mark.epoch) {

@@ -3,6 +3,7 @@ import type { Clock } from '../../appliance/core/clock.ts'
 import type { Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { itemKey, type Item, type ItemKind } from '../../bundles/format/item.ts'
+import { normalisedName } from '../../bundles/format/pypi-name.ts'
 import type { BlobStore } from './blobs.ts'
 import { changesOf } from './changes.ts'
 import type { CatalogueView, Entry, MirrorFormat } from './format.ts'
@@ -35,7 +36,7 @@ export type Catalogue = {
   search(text: string, limit: number): Item[]
   /** What stands in `to` and did not, or differently, in `from`; both ways round by swapping them. */
   diff(from: number, to: number): { added: Item[]; changed: Item[]; removed: Item[] }
-  /** In any generation, each document once: what a recall of a name means. */
+  /** In any generation, each document once, a Python project under all spellings of its name: what a recall of a name means. */
   everHeld(kind: ItemKind, name: string): Item[]
   /** Items of any generation that this blob is part of. */
   everHolding(digest: Digest): Item[]
@@ -55,6 +56,12 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
   }
   // What came later may stand at the path of what came before, so rendering all of it keeps the order.
   const inOrderOfArrival = database.prepare('SELECT document FROM items WHERE to_generation = ? ORDER BY id')
+  /** pip finds a project under every spelling of its name, so all that stand here are one. */
+  const spellingsOf = (kind: ItemKind, name: string): string[] => {
+    if (kind !== 'pypi') return [name]
+    const names = database.prepare('SELECT DISTINCT name FROM items WHERE kind = ?').all(kind).map(row => String(row['name']))
+    return names.filter(other => normalisedName(other) === normalisedName(name))
+  }
   let current = newest()
   let queue: Promise<unknown> = Promise.resolve()
 
@@ -128,7 +135,10 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
       const pick = (items: Map<string, Item>, other: Map<string, Item>, both: boolean): Item[] => [...items].filter(([key]) => other.has(key) === both).map(([, item]) => item)
       return { added: pick(here, gone, false), changed: pick(here, gone, true), removed: pick(gone, here, false) }
     },
-    everHeld: (kind, name) => database.prepare('SELECT document FROM items WHERE kind = ? AND name = ? ORDER BY id').all(kind, name).map(itemOf),
+    everHeld(kind, name) {
+      const held = database.prepare('SELECT document FROM items WHERE kind = ? AND name = ? ORDER BY id')
+      return spellingsOf(kind, name).flatMap(spelling => held.all(kind, spelling).map(itemOf))
+    },
     everHolding: digest => database.prepare('SELECT document FROM items JOIN item_blobs ON item_blobs.item = items.id WHERE item_blobs.digest = ? ORDER BY items.id').all(digest).map(itemOf),
     async validate(item) {
       requireBlobs(item, blobs)

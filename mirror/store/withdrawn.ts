@@ -73,7 +73,7 @@ const spelled = (kind: ItemKind, name: string): string => (kind === 'pypi' ? nor
 const nameKey = ({ kind, name }: { kind: ItemKind; name: string }): string => `${kind}:${spelled(kind, name)}`
 
 function itemsOf(catalogue: EverHeld, { kind, name, version }: Named): Item[] {
-  return [...new Set([name, spelled(kind, name)])].flatMap(spelling => catalogue.everHeld(kind, spelling)).filter(item => version === '*' || item.version === version)
+  return catalogue.everHeld(kind, name).filter(item => version === '*' || item.version === version)
 }
 
 /**
