@@ -5,7 +5,11 @@ import { FINDINGS } from './limits.ts'
 import type { View } from './view.ts'
 
 /** `PATH: WHAT FOUND` stops the import, `PATH: WHAT WARNING` is shown to the approver. Everything else that it prints is for people. */
-const LINE = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (.{1,300}) (FOUND|WARNING)$/
+const LINE = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (.+) (FOUND|WARNING)\r?$/
+/** Of what a scanner says about one file; it may quote names from inside of an archive, which are as long as its maker liked. */
+const WHAT_LENGTH = 300
+/** The end of a line that such a name has torn in two: when nothing else stops the import, it must not be lost beside warnings. */
+const TORN = / FOUND\r?$/
 
 /** What ClamAV could not look into is no virus, but it is not clean either: a person decides. */
 const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] = [
@@ -22,14 +26,21 @@ export const THE_BUNDLE = 'the bundle'
  */
 export function findingsIn(scanner: string, code: number, stdout: string, view: View): Finding[] {
   const all: Finding[] = []
+  const torn: Finding[] = []
   for (const line of stdout.split('\n')) {
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
+    if (word === undefined && TORN.test(line)) torn.push(findingOf(scanner, THE_BUNDLE, THE_BUNDLE, shown(line.replace(TORN, '')), 'FOUND'))
     if (word === undefined) continue
     const seen = view.of(path)
-    for (const { key, label } of seen === undefined || seen.items.length === 0 ? [{ key: THE_BUNDLE, label: THE_BUNDLE }] : seen.items) all.push(findingOf(scanner, key, `${label} (${seen?.blob ?? path})`, printable(what), word))
+    for (const { key, label } of seen === undefined || seen.items.length === 0 ? [{ key: THE_BUNDLE, label: THE_BUNDLE }] : seen.items) all.push(findingOf(scanner, key, `${label} (${seen?.blob ?? path})`, shown(what), word))
   }
+  if (code !== 0 && !all.some(({ severity }) => severity === 'blocker')) all.push(...torn)
   if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`')
   return firstOf(scanner, withoutDoubles(all))
+}
+
+function shown(what: string): string {
+  return printable(what.slice(0, WHAT_LENGTH))
 }
 
 function findingOf(scanner: string, item: string, where: string, what: string, word: string): Finding {
