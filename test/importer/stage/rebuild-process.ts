@@ -6,6 +6,7 @@
  */
 import { appendFileSync, existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isErrno } from '../../../appliance/core/error.ts'
 import { parsePublicKey, secretKeySigner } from '../../../bundles/openpgp/index.ts'
 import type { Trust } from '../../../bundles/format/trust.ts'
 import { openSite } from '../../support/import-site.ts'
@@ -23,10 +24,20 @@ let watching = true
 
 function traces(): string[] {
   const staged = join(folder, 'staging')
-  const inside = readdirSync(staged).flatMap(id => ['parity', 'rebuilt'].flatMap(part => (existsSync(join(staged, id, part)) ? readdirSync(join(staged, id, part)).map(name => `${part}/${name}`) : [])))
+  const inside = readdirSync(staged).flatMap(id => ['parity', 'rebuilt'].flatMap(part => namesIn(join(staged, id, part)).map(name => `${part}/${name}`)))
   const found = inside.map(name => (name.startsWith('parity/') ? 'a parity shard' : name.startsWith('rebuilt/.') ? 'a volume that is written' : 'a volume that has its name'))
   made ||= found.includes('a volume that has its name')
   return made && !found.some(what => what.startsWith('a volume')) ? ['all staged'] : found
+}
+
+/** A folder may go in the moment in which it is looked at. */
+function namesIn(folder: string): string[] {
+  try {
+    return readdirSync(folder)
+  } catch (failure) {
+    if (isErrno(failure, 'ENOENT')) return []
+    throw failure
+  }
 }
 
 /** At every turn of the event loop: rebuilding has many of them. */
