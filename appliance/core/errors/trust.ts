@@ -16,7 +16,7 @@ export const TRUST_ERRORS = {
   'DD-TRUST-013': { exit: 3, http: 422, retryable: false, story: 'The key may not sign now: its self-signatures are weak, its subkey has expired or is revoked, or the subkey never signed its owner back.' },
   'DD-TRUST-014': { exit: 3, http: 422, retryable: false, story: 'The signature carries an expiry of its own that has passed.' },
   'DD-TRUST-015': { exit: 1, http: 500, retryable: true, story: 'gpg was asked to sign and did not: no such key, no card, or no passphrase.' },
-  'DD-TRUST-016': { exit: 2, http: 409, retryable: false, story: 'A key of this name stands in the folder already. Secret keys are never overwritten.' },
+  'DD-TRUST-016': { exit: 2, http: 409, retryable: false, story: 'A key of this name, or a trust document, stands there already. Secret keys and version 1 of a trust are never overwritten.' },
   'DD-TRUST-017': { exit: 3, http: 409, retryable: false, story: 'A new trust must be exactly the next version of the one in force: an older one, one that skips a version, and another document of a version that was here are refused. Trust bundles are imported one after the other.' },
   'DD-TRUST-018': { exit: 3, http: 422, retryable: false, story: 'A new trust must be signed by the root keys of the trust in force and by those of the new one, each by its own threshold, so that nobody can install root keys that cannot sign. Too few of the new ones have signed.' },
   'DD-TRUST-019': { exit: 3, http: 409, retryable: false, story: 'The trust in the data folder is older than the one that was in force here, or another one: a backup was restored. Keys that were revoked since would be believed again, so no bundle is judged until the newer trust is here again or two people have said that this one is right.' },

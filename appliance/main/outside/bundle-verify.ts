@@ -46,7 +46,7 @@ async function verifyVerb(paths: string[], options: JudgeOptions & { trust: stri
   const damaged = survey.volumes.filter(({ why }) => why !== undefined)
   const data = manifest.volumes.length
   if (damaged.length === 0 && survey.strangers.length === 0) {
-    output.line(`good: ${manifest.name}, site ${manifest.site}, sequence ${manifest.sequence}, ${manifest.totals.entries} blobs, ${byteText(manifest.totals.bytes)}`, 'good')
+    output.line(`${survey.hopeless === 0 ? 'good' : 'good as far as it is here, but not whole'}: ${manifest.name}, site ${manifest.site}, sequence ${manifest.sequence}, ${byteText(manifest.totals.bytes)}`, survey.hopeless === 0 ? 'good' : 'plain')
   }
   if (data > 1 || manifest.parity !== undefined) output.line(`volumes    ${counted(survey, number => number <= data)} of ${data}${manifest.parity === undefined ? '' : `, parity ${counted(survey, number => number > data, data)} of ${manifest.parity.length}`}`)
   for (const line of surveyLines(survey)) output.line(printable(line), line.startsWith('damaged') ? 'bad' : undefined)

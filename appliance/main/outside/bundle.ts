@@ -76,7 +76,7 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   output.line(`sbom       ${sbom}`)
   if (options.labels !== undefined) for (const label of await labelsOf(built, digestOf(encodeManifest(manifest)), signers, options.labels)) output.line(`label      ${label}`)
   if (built.volumes.some(({ fromDevice }) => fromDevice !== true)) output.note('this file system has no direct reads: a cache may have answered for the medium. Take it out, put it in again, and `drydock bundle verify` it')
-  output.line(`signed by  ${signers.length === 0 ? 'nobody yet: drydock bundle sign' : signers.map(signer => signer.fingerprint).join(', ')}`)
+  output.line(`signed by  ${signers.length === 0 ? `nobody yet: drydock bundle sign ${built.volumes.map(({ file }) => file).join(' ')} --key NAME.key` : signers.map(signer => signer.fingerprint).join(', ')}`)
   output.record({ type: 'bundle', file: built.file, size: built.size, digest: built.digest, site: manifest.site, stream: manifest.stream, epoch: manifest.epoch, sequence, totals: manifest.totals, signers: signers.map(signer => signer.fingerprint), volumes: built.volumes, sbom })
 }
 
@@ -103,6 +103,7 @@ async function signVerb(files: string[], options: SigningOptions, command: Comma
     for (const file of files) output.line(`${file}  signed by ${signer.fingerprint}, ${signatures} in all`)
     for (const file of files) output.record({ type: 'signed', file, fingerprint: signer.fingerprint, signatures })
   }
+  output.note('these files are others now: labels that were printed before are not theirs (drydock bundle label); every volume of a set needs the signature')
 }
 
 function progressOf(output: Output, phase: string): (done: number, total: number) => void {

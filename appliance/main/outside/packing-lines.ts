@@ -47,7 +47,7 @@ function headLines({ manifest, manifestDigest, issuers, verified, list }: Packed
   return [
     { text: `${manifest.name}, sequence ${manifest.sequence} of stream ${manifest.stream}${manifest.epoch === 0 ? '' : `, epoch ${manifest.epoch}`}, for ${manifest.site === '*' ? 'every site' : `site ${manifest.site}`}`, tone: 'strong' },
     { text: `made       ${time(manifest.created)}${manifest.expires === undefined ? '' : `, advised to be used before ${time(manifest.expires)}`}` },
-    ...(manifest.base === undefined ? [] : [{ text: `stands on  ${manifest.base}: ${list.ways.held} ${list.ways.held === 1 ? 'blob is' : 'blobs are'} with the receiver already` }]),
+    ...(manifest.base === undefined ? [] : [{ text: `stands on  ${manifest.base}: ${list.ways.held} ${list.ways.held === 1 ? 'blob is' : 'blobs are'} with the receiver already${manifest.omits === undefined ? '' : `, ${manifest.omits} ${manifest.omits === 1 ? 'item stays' : 'items stay'} there as ${manifest.omits === 1 ? 'it is' : 'they are'}`}` }]),
     { text: `travels    ${byteText(manifest.totals.bytes)}: ${waysText(list.ways)}` },
     { text: `signed by  ${signers}${judged}` },
     { text: `manifest   ${manifestDigest}`, tone: 'dim' },

@@ -157,8 +157,8 @@ async function bundleVerb(file: string, options: BundleOptions, command: Command
   output.line(`trust version ${trust.version} for ${options.site === '*' ? 'every site' : `site ${options.site}`}`)
   if (before !== undefined) sayChange(changeOf(before, trust), output)
   output.line(`bundle     ${built.file}`)
-  const missing = [...(before === undefined ? [] : stillMissing('in force', before, signers)), ...stillMissing('new', trust, signers)]
-  for (const text of missing) output.line(`to sign    ${text}: drydock bundle sign ${built.file} --key …`, 'strong')
+  const missing = [...(before === undefined ? [] : stillMissing('root keys in force', before, signers)), ...stillMissing('new root keys', trust, signers)]
+  for (const text of missing) output.line(`to sign    ${text}: drydock bundle sign ${built.file} --key ROOT.key`, 'strong')
   output.record({ type: 'trust-bundle', file: built.file, digest: built.digest, version: trust.version, site: options.site, signers: signers.map(({ fingerprint }) => fingerprint), missing })
 }
 
@@ -167,5 +167,5 @@ function stillMissing(which: string, trust: Trust, signers: readonly { fingerpri
   const signed = new Set(signers.map(({ fingerprint }) => fingerprint).filter(fingerprint => keys.includes(fingerprint)))
   if (signed.size >= threshold) return []
   const others = trust.keys.filter(({ fingerprint }) => keys.includes(fingerprint) && !signed.has(fingerprint)).map(({ name }) => name)
-  return [`${threshold - signed.size} more of the root keys ${which} (${others.join(', ')})`]
+  return [`${threshold - signed.size} more of the ${which} (${others.join(', ')})`]
 }

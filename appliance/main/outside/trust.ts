@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { writeDurably } from '../../core/durable-file.ts'
+import { DrydockError } from '../../core/error.ts'
 import { checkShape } from '../../../bundles/format/check.ts'
 import { Trust, TRUST_ROLES, type TrustRole } from '../../../bundles/format/trust.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
@@ -27,6 +29,7 @@ export function register(trust: Command): void {
 type NewOptions = { root: string[]; release: string[]; recall?: string[]; threshold?: string[]; out: string }
 
 async function newVerb(options: NewOptions, command: Command): Promise<void> {
+  if (existsSync(options.out)) throw new DrydockError('DD-TRUST-016', `expected no file at ${options.out}, found one`, 'use another --out, or `drydock trust update` for the next version of this trust: what a site believes is never overwritten')
   const thresholds = parseThresholds(options.threshold ?? [])
   const files: Record<TrustRole, string[]> = { root: options.root, release: options.release, recall: options.recall ?? options.release }
   const keys = new Map<string, Trust['keys'][number]>()

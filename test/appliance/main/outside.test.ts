@@ -44,6 +44,7 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', ...pubs, '--threshold', 'release=2', '--out', 'trust.json', '--json'), { status: 0, records: [{ type: 'trust', version: 1, sha256: createHash('sha256').update(readFileSync(join(cwd, 'trust.json'))).digest('hex') }] })
   t.match(await run('trust', 'show', 'trust.json'), { status: 0, stdout: /release {2}2 of 2: Ana Ruiz, Jon Berg/ })
   t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', pubs[0]!, '--threshold', 'release=2', '--out', 'bad.json'), { status: 3, stderr: /DD-TRUST-001/ })
+  t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', pubs[0]!, '--out', 'trust.json'), { status: 2, stderr: /DD-TRUST-016/ }, 'a trust document is not written over')
   t.match(await run('trust', 'new', '--root', 'keys/ana-ruiz.key', '--release', pubs[0]!, '--out', 'bad.json'), { status: 2, stderr: /DD-TRUST-010/ }, 'a secret key is no public one')
 
   t.match(await run('bundle', 'build', 'ws', '--key', 'keys/ana-ruiz.key', '--out', 'out'), { status: 2, stderr: /--site/ })
