@@ -15,7 +15,8 @@ type Credentials = Type.Static<typeof Credentials>
 /** One file a user, 0600: the appliances they are signed in to, each with its CA. DRYDOCK_CREDENTIALS names another one. */
 export function credentialsFile(): string {
   const named = process.env['DRYDOCK_CREDENTIALS'] ?? ''
-  return named !== '' ? named : join(process.env['XDG_CONFIG_HOME'] ?? join(homedir(), '.config'), 'drydock', 'credentials.json')
+  const config = process.env['XDG_CONFIG_HOME'] ?? ''
+  return named !== '' ? named : join(config !== '' ? config : join(homedir(), '.config'), 'drydock', 'credentials.json')
 }
 
 async function read(): Promise<Credentials> {

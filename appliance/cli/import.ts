@@ -133,7 +133,7 @@ async function goOn(appliance: Appliance, record: ImportRecord, output: Output, 
   const operation = await followOperation(appliance, record.operation, output, one => one.state === 'waiting' && one.waitingOn !== behind)
   const now = await answerOf(appliance.client.GET('/api/v1/imports/{id}', { params: { path: { id: record.id } } }))
   if (operation.state === 'waiting') {
-    if (operation.waitingOn === 'quarantine') for (const line of preflightLines(now)) output.line(line)
+    if (operation.waitingOn === 'quarantine' || now.missing.length > 0) for (const line of preflightLines(now)) output.line(line)
     return sayWhatItWaitsFor(now, operation.waitingOn, output)
   }
   output.line(doneText(now), 'good')
@@ -146,7 +146,7 @@ function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, outpu
   const name = record.preflight?.control === undefined ? (record.sequence ?? record.id) : `${record.preflight.control}-${record.sequence}`
   const blockers = record.preflight?.findings.filter(finding => finding.severity === 'blocker') ?? []
   if (waitingOn === 'quarantine') {
-    throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `have the sender correct the bundle; then: drydock import reject ${name} --reason …`)
+    throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `turn it away: drydock import reject ${name} --reason …; then have the sender correct the bundle`)
   }
   const waits =
     waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`

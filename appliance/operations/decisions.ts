@@ -22,7 +22,7 @@ export function createDecisions(deps: { kinds: Record<DecisionKind, Deciding>; c
   function find(id: string): Decision & { until: number } {
     const decision = waiting.get(id)
     if (decision !== undefined && decision.until > deps.elapsed()) return decision
-    throw new DrydockError('DD-STATE-021', `expected a decision that waits for a second person, found none of id ${id}`, 'list them: drydock clock show, drydock trust show; ask again when it has run out')
+    throw new DrydockError('DD-STATE-021', `expected a decision that waits for a second person, found none of id ${id}`, 'list them: drydock decision list; ask again when it has run out')
   }
 
   return {

@@ -30,7 +30,7 @@ export async function joinVolume(deps: ImportDeps, id: string, manifest: string,
   if (known !== undefined && known.source !== volume.source) {
     // Nobody else may be left to wake it: who brought this volume first was cut off after it was kept.
     wake(deps, into)
-    throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, 'bring those that are missing: drydock import show')
+    throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, `bring those that are missing: drydock import show ${deps.ledger.get(into)?.sequence ?? into}`)
   }
   if (known === undefined) deps.ledger.keepVolume(into, volume)
   // It failed, and others of its set went on without it: those that had joined it go over too.
