@@ -22,4 +22,5 @@ export const STATE_ERRORS = {
   'DD-STATE-019': { exit: 3, http: 403, retryable: false, story: 'First trust must be confirmed by a person: the digest of trust.json or the fingerprints typed in do not match the file.' },
   'DD-STATE-020': { exit: 3, http: 403, retryable: false, story: 'A decision that needs two people was to be confirmed by the one who asked for it. Another admin must confirm.' },
   'DD-STATE-021': { exit: 1, http: 404, retryable: false, story: 'There is no decision of this id that waits for a second person: it was made, withdrawn, has run out after an hour, or the appliance was started again since.' },
+  'DD-STATE-022': { exit: 2, http: 500, retryable: false, story: 'The data folder belongs to another user than the one who starts the appliance. What it would write there, the owner could not open again: run it as the owner.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, stat } from 'node:fs/promises'
 import type { Clock } from '../../core/clock.ts'
 import { DrydockError, isErrno } from '../../core/error.ts'
 import type { Log } from '../../core/log.ts'
@@ -47,6 +47,7 @@ export type OpenStateOptions = { config: Config; wall: Clock; log: Log; reserveB
 export async function openState({ config, wall, log, reserveBytes }: OpenStateOptions, stack: AsyncDisposableStack): Promise<OpenState> {
   const paths = dataPaths(config.dataDir)
   const format = await readFormat(paths)
+  await requireOwner(paths.root)
   await requireParts(paths)
   const lock = lockFolder(paths.lock, paths.root)
   stack.defer(() => lock.release())
@@ -118,4 +119,11 @@ async function keepReserve(reserve: Reserve, log: Log): Promise<void> {
 export function stopAtOnce(error: DrydockError, log: Log): never {
   log.error({ code: error.code, cause: String(error.cause) }, error.message)
   process.exit(1)
+}
+
+/** Files that root leaves in the folder of another user would keep that user from starting ever again. */
+async function requireOwner(folder: string): Promise<void> {
+  const { uid, gid } = await stat(folder)
+  const own = process.geteuid?.() ?? uid
+  if (uid !== own) throw new DrydockError('DD-STATE-022', `expected to run as the owner of ${folder} (uid ${uid}), found uid ${own}`, `start it as that user: setpriv --reuid ${uid} --regid ${gid} --init-groups drydock up --data ${folder}`)
 }

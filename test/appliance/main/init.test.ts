@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process'
-import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chownSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -102,6 +102,14 @@ await t.test('what init left when it was cut off before its last step is begun a
   t.equal(second.applianceId, first.applianceId)
   t.not(second.caSha256, first.caSha256)
   t.same(readdirSync(site.config.marksDir).filter(name => name.endsWith('.key')).length, 1)
+})
+
+await t.test('who is not the owner of the data folder does not start it, so that no file of root stays in it', { skip: process.getuid?.() !== 0 }, async t => {
+  const site = await newSite(t)
+  await initSite(site)
+  chownSync(site.config.dataDir, 65534, 65534)
+  await t.rejects(startSite(site.config), { code: 'DD-STATE-022', hint: /setpriv --reuid 65534 --regid 65534 / })
+  chownSync(site.config.dataDir, 0, 0)
 })
 
 await t.test('the command line says what is wrong in one line and what to do in another, with the right exit code', async t => {
