@@ -51,5 +51,5 @@ export async function loadTrust(trust: Trust): Promise<TrustedKeys> {
 }
 
 function contradiction(expected: string, found: string): DrydockError {
-  return new DrydockError('DD-TRUST-001', `expected ${expected}, found ${found}`, 'make the trust file again with `drydock trust new`; it is never edited by hand')
+  return new DrydockError('DD-TRUST-001', `expected ${expected}, found ${found}`, 'make the trust file again with `drydock trust new` (thresholds: --threshold ROLE=N, at most the keys of the role); it is never edited by hand')
 }

@@ -52,7 +52,7 @@ export async function verifyManifest(head: { manifest: Uint8Array; signatures: s
 
 function checkClock({ wrongClock }: VerifyPolicy): void {
   if (wrongClock === undefined || wrongClock === null) return
-  throw new DrydockError('DD-TRUST-009', `expected a clock at or after ${wrongClock.floor.toISOString()}, which this appliance has seen already, found ${wrongClock.wall.toISOString()}`, 'correct the clock of this machine; no signature was judged by the wrong one')
+  throw new DrydockError('DD-TRUST-009', `expected a clock at or after ${wrongClock.floor.toISOString()}, which this appliance has seen already, found ${wrongClock.wall.toISOString()}`, 'correct the clock of this machine; when it is right, two admins set the floor back with `drydock clock reset`; no signature was judged by the wrong one')
 }
 
 async function verifySignatures(head: { manifest: Uint8Array; signatures: string }, policy: VerifyPolicy): Promise<Verification> {

@@ -30,7 +30,7 @@ export function register(program: Command): void {
     .option('--sequence <n>', 'build this sequence again instead of the next one')
     .option('--since <receipt>', 'only what the appliance that wrote this receipt does not hold; RECEIPT.asc must stand beside it')
     .option('--since-bundle <sequence>', 'only what a site does not hold that has imported this earlier bundle of the workspace, for sites without a way back')
-    .option('--appliance-key <file>', 'the public key of that appliance, as `init` exported it')
+    .option('--appliance-key <file>', 'the public key of that appliance: its DATA/pki/appliance.pub')
     .option('--key <files...>', 'secret keys (.key) that sign; others can sign later with `bundle sign`')
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
     .option('--passphrase-file <file>', 'the passphrase of the keys')
@@ -91,7 +91,7 @@ async function sinceOf(options: BuildOptions, workspace: OpenWorkspace, sequence
 
 async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType<typeof readPublicKey>>> {
   if (options.applianceKey !== undefined) return await readPublicKey(options.applianceKey)
-  throw new DrydockError('DD-CLI-001', 'expected --appliance-key beside --since, found none', 'a receipt is believed only when the appliance signed it: give the key that its `init` exported')
+  throw new DrydockError('DD-CLI-001', 'expected --appliance-key beside --since, found none', 'a receipt is believed only when the appliance signed it: give its DATA/pki/appliance.pub, brought out once')
 }
 
 async function signVerb(files: string[], options: SigningOptions, command: Command): Promise<void> {
