@@ -115,6 +115,16 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   return site
 }
 
+/** An import that waits for its first word goes to its end: on after the preflight, approved by another person, served. */
+export async function takeIn(t: Pick<Test, 'match'>, site: Site, id: string): Promise<void> {
+  const { operation } = site.imports.get(id)
+  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'proceed' })
+  await site.imports.proceed(id, 'olga')
+  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'approval' })
+  await site.imports.approve(id, 'anton')
+  t.match(await site.operations.settled(operation), { state: 'succeeded' })
+}
+
 /** Names, kinds and contents of a folder, as one digest. */
 export function treeHash(folder: string, counts: (path: string) => boolean = () => true): string {
   const hash = createHash('sha256')

@@ -9,7 +9,7 @@ import { canonicalJson } from '../../../bundles/format/canonical-json.ts'
 import { encodeManifest } from '../../../bundles/format/manifest-file.ts'
 import type { Receipt } from '../../../bundles/format/receipt.ts'
 import { bundleOf, fileItems, person, trustOf } from '../../support/bundles.ts'
-import { openSite, type Site } from '../../support/import-site.ts'
+import { openSite, takeIn, type Site } from '../../support/import-site.ts'
 
 /** The machine may be busy with other tests. */
 t.setTimeout(280_000)
@@ -55,12 +55,7 @@ await t.test('a delta of chunks and copies makes the new blob from what is here,
   t.ok(set.volumes.length >= 2, `${set.volumes.length} volumes`)
   let id = ''
   for (const { file } of set.volumes.toReversed()) id = (await site.submit(file)).record.id
-  const { operation } = site.imports.get(id)
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'proceed' })
-  await site.imports.proceed(id, 'olga')
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'approval' })
-  await site.imports.approve(id, 'anton')
-  t.match(await site.operations.settled(operation), { state: 'succeeded' })
+  await takeIn(t, site, id)
   t.ok((await site.store.blobs.read(digestOf(noise))).equals(noise))
 
   const cut = await bundleOf({ folder, items: fileItems(join(folder, 'blobs'), { img: next.subarray(0, 4_500_000) }, '4'), signers, sequence: 4, since: { ...since, inventory: new Set([digestOf(next)]) } })

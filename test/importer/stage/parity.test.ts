@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { digestOf, hexOf } from '../../../appliance/core/digest.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
 import { bundleOf, person, trustOf } from '../../support/bundles.ts'
-import { openSite, type Site } from '../../support/import-site.ts'
+import { openSite, takeIn, type Site } from '../../support/import-site.ts'
 
 t.setTimeout(280_000)
 
@@ -43,12 +43,7 @@ async function submitAll(site: Site, paths: readonly string[]): Promise<string> 
 
 /** From the preflight to the end; everything must be there as it was built. */
 async function toTheEnd(t: Test, site: Site, id: string, content: Record<string, Uint8Array | string> = files): Promise<void> {
-  const { operation } = site.imports.get(id)
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'proceed' })
-  await site.imports.proceed(id, 'olga')
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'approval' })
-  await site.imports.approve(id, 'anton')
-  t.match(await site.operations.settled(operation), { state: 'succeeded' })
+  await takeIn(t, site, id)
   for (const bytes of Object.values(content)) t.ok((await site.store.blobs.read(digestOf(bytes))).equals(Buffer.from(bytes)))
   t.same(readdirSync(join(site.folder, 'staging')).filter(name => name !== 'uploads'), [], 'nothing stays staged')
 }

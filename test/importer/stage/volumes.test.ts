@@ -3,7 +3,7 @@ import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import { bundleOf, person, trustOf } from '../../support/bundles.ts'
-import { openSite, type Site } from '../../support/import-site.ts'
+import { openSite, takeIn, type Site } from '../../support/import-site.ts'
 
 /** The machine may be busy with other tests. */
 t.setTimeout(280_000)
@@ -23,12 +23,7 @@ async function set(t: Test, more: object = {}): Promise<string[]> {
 }
 
 async function toTheEnd(t: Test, site: Site, id: string): Promise<void> {
-  const { operation } = site.imports.get(id)
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'proceed' })
-  await site.imports.proceed(id, 'olga')
-  t.match(await site.operations.settled(operation), { state: 'waiting', waitingOn: 'approval' })
-  await site.imports.approve(id, 'anton')
-  t.match(await site.operations.settled(operation), { state: 'succeeded' })
+  await takeIn(t, site, id)
   for (const content of Object.values(files)) t.ok((await site.store.blobs.read(digestOf(content))).equals(Buffer.from(content)))
   t.ok([...site.store.catalogue.current().items('file')].every(item => item.blobs.every(blob => blob.parts === undefined)), 'how it travelled is forgotten')
 }
