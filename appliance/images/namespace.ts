@@ -13,6 +13,8 @@ const UNSHARE = ['unshare', '--user', '--map-root-user', '--map-auto', '--mount'
 const STEPS = fileURLToPath(new URL('./steps', import.meta.url))
 /** What our own steps import, from the root of the package. */
 const CODE = ['package.json', 'appliance', 'bundles', 'node_modules']
+/** Where a site may keep what is the appliance's own, below what the steps see. */
+const HIDDEN = ['/etc/drydock', '/etc/ssh', '/etc/ssl/private']
 const CHECKOUT = fileURLToPath(new URL('../../', import.meta.url))
 
 /**
@@ -29,9 +31,6 @@ function ownRoot(folder: string, reads: readonly string[]): string[] {
     ...reads.flatMap(path => ['--ro-bind', path, path]), '--bind', folder, folder, '--chdir', folder, '--',
   ]
 }
-
-/** Where a site may keep what is the appliance's own, below what the steps see. */
-const HIDDEN = ['/etc/drydock', '/etc/ssh', '/etc/ssl/private']
 
 export type Namespace = {
   /** The work folder; every step starts in it. */
