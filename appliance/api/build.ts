@@ -20,6 +20,7 @@ import { nodeRoutes } from './routes/nodes.ts'
 import { operationRoutes } from './routes/operations.ts'
 import { peopleRoutes } from './routes/people.ts'
 import { poolRoutes } from './routes/pools.ts'
+import { scannerRoutes } from './routes/scanners.ts'
 import { sessionRoutes } from './routes/session.ts'
 import { standingRoutes } from './routes/standing.ts'
 import type { Services } from './services.ts'
@@ -36,7 +37,7 @@ export type BuildOptions = {
 /** Every row of the API. Tests walk it, and the OpenAPI document is made of it. */
 export function routeTable(services: Services): Route[] {
   return [
-    ...sessionRoutes(services), ...importRoutes(services), ...mediaRoutes(services), ...operationRoutes(services), ...poolRoutes(services), ...nodeRoutes(services),
+    ...sessionRoutes(services), ...importRoutes(services), ...mediaRoutes(services), ...scannerRoutes(services), ...operationRoutes(services), ...poolRoutes(services), ...nodeRoutes(services),
     ...contentRoutes(services), ...connectionRoutes(services), ...peopleRoutes(services), ...historyRoutes(services), ...standingRoutes(services),
   ]
 }

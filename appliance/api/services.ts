@@ -13,6 +13,7 @@ import type { ImageManifest } from '../model/image.ts'
 import type { MediumView } from '../model/medium.ts'
 import type { NodeRegistry } from '../model/node.ts'
 import type { Operation } from '../model/operation.ts'
+import type { Rescans } from '../model/rescan.ts'
 import type { ClockView, Decisions, RecallView, SignedImport, TrustView } from '../model/standing.ts'
 import type { Imports, Pools } from '../model/use-cases.ts'
 import type { CiView, HypervisorView, NewCi } from './answers.ts'
@@ -49,6 +50,8 @@ export type Services = {
   trust(): Trust
   /** Who looks at imports, and how old their definitions are. */
   scanners(): Promise<ScannerView[]>
+  /** What they said of what is here already. */
+  rescans: Rescans
   trustView(): Promise<TrustView>
   /** Imports with a signature by this key. */
   signedImports(fingerprint: string): SignedImport[]

@@ -33,12 +33,12 @@ export async function clamavVersion(program: string = CLAMSCAN): Promise<string>
 export async function runClamav(view: View, definitions: Loaded, blobs: Pick<BlobStore, 'blobPath'>, work: { signal: AbortSignal; looked: (files: number) => void }): Promise<{ code: number; stdout: string }> {
   let lines = 0
   const answer = await runSandboxed({
-    name: 'clamav', command: [CLAMSCAN, ...OPTIONS, '--file-list=/scan/list'], folder: view.folder, files: databases(definitions, blobs), accept: ANSWERS, signal: work.signal,
+    name: 'clamav', purpose: view.purpose, command: [CLAMSCAN, ...OPTIONS, '--file-list=/scan/list'], folder: view.folder, files: databases(definitions, blobs), accept: ANSWERS, signal: work.signal,
     onOutput: chunk => work.looked((lines += chunk.filter(byte => byte === LINE_END).length)),
   })
   const told = new Set(answer.stdout.split('\n').map(line => line.slice(0, line.indexOf(': '))))
   const silent = view.paths.filter(path => !told.has(path))
-  if (silent.length > 0) throw failed('clamav', `no word about ${silent.length} of ${view.paths.length} files (${silent[0]})`, 'it must say of each file what it found')
+  if (silent.length > 0) throw failed('clamav', `no word about ${silent.length} of ${view.paths.length} files (${silent[0]})`, 'it must say of each file what it found', view.purpose)
   return answer
 }
 
@@ -62,7 +62,7 @@ export async function tryDefinitions(item: Item, blobs: Pick<BlobStore, 'blobPat
   try {
     await writeFile(join(options.folder, 'view/files/nothing'), 'nothing\n')
     const command = [CLAMSCAN, ...OPTIONS, '/scan/files/nothing']
-    const { code } = await runSandboxed({ name: 'clamav', command, folder: options.folder, files: databases(loaded(item, options.now), blobs), accept: [...ANSWERS, 2], signal: options.signal })
+    const { code } = await runSandboxed({ name: 'clamav', purpose: 'import', command, folder: options.folder, files: databases(loaded(item, options.now), blobs), accept: [...ANSWERS, 2], signal: options.signal })
     if (code === 0) return undefined
     return broken(code === 1 ? 'they call a harmless file a virus' : 'clamscan cannot load them')
   } finally {

@@ -24,4 +24,7 @@ export type ScannerCommand = Type.Static<typeof ScannerCommand>
 /** `auto`: ClamAV is used when Debian's package is installed. */
 export const ClamavMode = Type.Union([Type.Literal('auto'), Type.Literal('off')])
 
-export type ScanConfig = { scanners: ScannerCommand[]; clamav: Type.Static<typeof ClamavMode>; clamavMaxAgeDays: number }
+/** `auto`: what is here already is looked through when new definitions are promoted. `off`: only when a person asks for it. */
+export const ClamavRescan = Type.Union([Type.Literal('auto'), Type.Literal('off')])
+
+export type ScanConfig = { scanners: ScannerCommand[]; clamav: Type.Static<typeof ClamavMode>; clamavMaxAgeDays: number; clamavRescan: Type.Static<typeof ClamavRescan> }

@@ -1,5 +1,6 @@
 export { clamavIsInstalled } from './clamav.ts'
-export { ClamavMode, ScannerCommand, type ScanConfig } from './config.ts'
+export { ClamavMode, ClamavRescan, ScannerCommand, type ScanConfig } from './config.ts'
 export { newestDefinitions } from './definitions.ts'
 export { MAX_AGE_DAYS } from './limits.ts'
+export { createRescan, type Rescan, type RescanBatch, type RescanPlan } from './rescan.ts'
 export { createScanners, type Scanners } from './scanners.ts'

@@ -15,6 +15,13 @@ export const ITEMS_OF_BLOB = 8
 /** Of what is opened for the scanners (data of debs, zstd): all together, and at most half of what is free. */
 export const OPENED_BYTES = 32 * 1024 ** 3
 
+/**
+ * Blobs and their bytes in one batch of a rescan: each batch loads the definitions anew (a quarter of a minute of processor time for ClamAV's
+ * own), and what a kill, a cancel or an import's scan cuts off is at most one batch.
+ */
+export const RESCAN_FILES = 10_000
+export const RESCAN_BYTES = 4 * 1024 ** 3
+
 /** ClamAV's limits on one file. What is beyond is told by it and becomes a finding; 2 GiB is the most that it can take. */
 export const CLAMAV_LIMITS = {
   'max-filesize': '2000M',

@@ -2,6 +2,7 @@ import { printable } from '../../appliance/core/printable.ts'
 import type { Finding } from '../../bundles/format/import-record.ts'
 import { failed } from './sandbox.ts'
 import { FINDINGS } from './limits.ts'
+import { PURPOSES, type Purpose } from './purpose.ts'
 import type { View } from './view.ts'
 
 /** `PATH: WHAT FOUND` stops the import, `PATH: WHAT WARNING` is shown to the approver. Everything else that it prints is for people. */
@@ -17,38 +18,55 @@ const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] =
   { what: /^Heuristics\.Encrypted/, code: 'encrypted', text: 'holds something encrypted, which no scanner can look into' },
 ]
 
-/** What a finding is about when no item is known. */
-export const THE_BUNDLE = 'the bundle'
+/** One thing that a scanner said; `path` is null of a line that names no file. */
+export type Said = { path: string | null; what: string; word: 'FOUND' | 'WARNING' }
 
 /**
- * Findings of one scanner. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
+ * What one scanner said. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
  * @throws DD-IMPORT-023
  */
-export function findingsIn(scanner: string, code: number, stdout: string, view: View): Finding[] {
-  const all: Finding[] = []
-  const torn: Finding[] = []
+export function saidIn(scanner: string, code: number, stdout: string, purpose: Purpose): Said[] {
+  const all: Said[] = []
+  const torn: Said[] = []
   for (const line of stdout.split('\n')) {
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
-    if (word === undefined && TORN.test(line)) torn.push(findingOf(scanner, THE_BUNDLE, THE_BUNDLE, shown(line.replace(TORN, '')), 'FOUND'))
-    if (word === undefined) continue
-    const seen = view.of(path)
-    for (const { key, label } of seen === undefined || seen.items.length === 0 ? [{ key: THE_BUNDLE, label: THE_BUNDLE }] : seen.items) all.push(findingOf(scanner, key, `${label} (${seen?.blob ?? path})`, shown(what), word))
+    if (word === 'FOUND' || word === 'WARNING') all.push({ path, what: shown(what), word })
+    else if (TORN.test(line)) torn.push({ path: null, what: shown(line.replace(TORN, '')), word: 'FOUND' })
   }
-  if (code !== 0 && !all.some(({ severity }) => severity === 'blocker')) all.push(...torn)
-  if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`')
-  return firstOf(scanner, withoutDoubles(all))
+  if (code !== 0 && !all.some(said => severityOf(said) === 'blocker')) all.push(...torn)
+  if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
+  return all
+}
+
+/** The same as findings about items: one for each item that has the file. @throws DD-IMPORT-023 */
+export function findingsIn(scanner: string, code: number, stdout: string, view: View): Finding[] {
+  const { whole } = PURPOSES[view.purpose]
+  const all = saidIn(scanner, code, stdout, view.purpose).flatMap(said => {
+    const seen = view.of(said.path ?? '')
+    if (seen === undefined || seen.items.length === 0) return [findingOf(scanner, whole, said.path === null ? whole : `${whole} (${seen?.blob ?? said.path})`, said)]
+    return seen.items.map(({ key, label }) => findingOf(scanner, key, `${label} (${seen.blob})`, said))
+  })
+  return firstOf(scanner, withoutDoubles(all), whole)
 }
 
 function shown(what: string): string {
   return printable(what.slice(0, WHAT_LENGTH))
 }
 
-function findingOf(scanner: string, item: string, where: string, what: string, word: string): Finding {
-  const limit = NOT_LOOKED_INTO.find(one => one.what.test(what))
-  if (limit !== undefined) return { severity: 'warning', code: limit.code, item, text: `${where} ${limit.text} (${scanner}: ${what})`, claimed: false }
-  return word === 'FOUND'
-    ? { severity: 'blocker', code: 'scanner-found', item, text: `${scanner} found ${what} in ${where}`, claimed: false }
-    : { severity: 'warning', code: 'scanner-warning', item, text: `${scanner} warns of ${what} in ${where}`, claimed: false }
+export function severityOf({ what, word }: Said): 'blocker' | 'warning' {
+  return word === 'FOUND' && !NOT_LOOKED_INTO.some(one => one.what.test(what)) ? 'blocker' : 'warning'
+}
+
+/** In words, about `where`. */
+export function told(scanner: string, where: string, said: Said): Pick<Finding, 'code' | 'text'> & { severity: 'blocker' | 'warning' } {
+  const severity = severityOf(said)
+  const limit = NOT_LOOKED_INTO.find(one => one.what.test(said.what))
+  if (limit !== undefined) return { severity, code: limit.code, text: `${where} ${limit.text} (${scanner}: ${said.what})` }
+  return severity === 'blocker' ? { severity, code: 'scanner-found', text: `${scanner} found ${said.what} in ${where}` } : { severity, code: 'scanner-warning', text: `${scanner} warns of ${said.what} in ${where}` }
+}
+
+function findingOf(scanner: string, item: string, where: string, said: Said): Finding {
+  return { ...told(scanner, where, said), item, claimed: false }
 }
 
 /** One file is told once by its name and once by what was opened of it. */
@@ -57,10 +75,10 @@ export function withoutDoubles(findings: readonly Finding[]): Finding[] {
 }
 
 /** What stops comes first, so that a flood of warnings hides nothing. */
-function firstOf(scanner: string, findings: readonly Finding[]): Finding[] {
+function firstOf(scanner: string, findings: readonly Finding[], whole: string): Finding[] {
   const sorted = [...findings.filter(({ severity }) => severity === 'blocker'), ...findings.filter(({ severity }) => severity !== 'blocker')]
   const rest = sorted.slice(FINDINGS)
   if (rest.length === 0) return sorted
   const severity = rest.some(finding => finding.severity === 'blocker') ? 'blocker' : 'warning'
-  return [...sorted.slice(0, FINDINGS), { severity, code: 'scanner-found-more', item: THE_BUNDLE, text: `${scanner} said so of ${rest.length} more`, claimed: false }]
+  return [...sorted.slice(0, FINDINGS), { severity, code: 'scanner-found-more', item: whole, text: `${scanner} said so of ${rest.length} more`, claimed: false }]
 }

@@ -6,10 +6,12 @@ import { printable } from '../../appliance/core/printable.ts'
 import { runProgram } from '../../appliance/core/run-program.ts'
 import { seccompFilter } from '../unpack/seccomp.ts'
 import { MEMORY_MIB, OUTPUT_BYTES, PROCESSES, SCRATCH_MIB, TIMEOUT_SECONDS } from './limits.ts'
+import { PURPOSES, type Purpose } from './purpose.ts'
 
 export type Sandboxed = {
   /** For people: which scanner it is. */
   name: string
+  purpose: Purpose
   command: readonly string[]
   /** A folder of ours: `view/` in it is seen as /scan, read-only. */
   folder: string
@@ -48,8 +50,9 @@ export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdo
   const timeout = (run.timeoutSeconds ?? TIMEOUT_SECONDS) * 1000
   const began = performance.now()
   try {
-    const { code, stdout } = await runProgram('prlimit', {
-      args: [...limitsOf(run), '--', 'bwrap', ...wallsOf(run), '--', '/usr/bin/prlimit', `--nproc=${PROCESSES}:${PROCESSES}`, '--', ...run.command],
+    const [program, ...args] = [...PURPOSES[run.purpose].background, 'prlimit'] as [string, ...string[]]
+    const { code, stdout } = await runProgram(program, {
+      args: [...args, ...limitsOf(run), '--', 'bwrap', ...wallsOf(run), '--', '/usr/bin/prlimit', `--nproc=${PROCESSES}:${PROCESSES}`, '--', ...run.command],
       env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }, accept: run.accept, timeout, group: true, maxOutput: OUTPUT_BYTES, package: 'util-linux bubblewrap', inherit: [filter.fd],
       ...(run.input === undefined ? {} : { input: run.input }), ...(run.signal === undefined ? {} : { signal: run.signal }), ...(run.onOutput === undefined ? {} : { onOutput: run.onOutput }),
     })
@@ -58,15 +61,15 @@ export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdo
     const error = asDrydockError(failure)
     // Cancelled, or not installed, is what it says.
     if (error.code === 'DD-CORE-007' || error.code === 'DD-CORE-008') throw error
-    throw failed(run.name, performance.now() - began >= timeout ? `none within ${timeout / 1000} seconds` : error.code === 'DD-CORE-010' ? `more than ${OUTPUT_BYTES / MIB} MiB of output` : error.message.replace(/^.*found /, ''), error.hint)
+    throw failed(run.name, performance.now() - began >= timeout ? `none within ${timeout / 1000} seconds` : error.code === 'DD-CORE-010' ? `more than ${OUTPUT_BYTES / MIB} MiB of output` : error.message.replace(/^.*found /, ''), error.hint, run.purpose)
   } finally {
     await filter.close()
   }
 }
 
 /** A scan that ended without an answer is never "clean". */
-export function failed(name: string, found: string, said: string): DrydockError {
-  return new DrydockError('DD-IMPORT-023', `expected an answer of the scanner ${name}, found ${found}`, `${printable(said.replaceAll('\n', ' | ')).slice(0, 600)}; when it is mended: drydock import resume`)
+export function failed(name: string, found: string, said: string, purpose: Purpose): DrydockError {
+  return new DrydockError('DD-IMPORT-023', `expected an answer of the scanner ${name}, found ${found}`, `${printable(said.replaceAll('\n', ' | ')).slice(0, 600)}; when it is mended: ${PURPOSES[purpose].again}`)
 }
 
 function limitsOf({ memoryMiB, scratchMiB, opened }: Sandboxed): string[] {

@@ -1,6 +1,7 @@
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../appliance/core/clock.ts'
+import type { Digest } from '../../appliance/core/digest.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import { DEFINITIONS } from '../../bundles/format/definitions.ts'
 import type { Finding, Scan, ScannerState, ScannerView } from '../../bundles/format/import-record.ts'
@@ -10,9 +11,10 @@ import type { CatalogueView } from '../../mirror/store/format.ts'
 import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
 import type { ScanConfig, ScannerCommand } from './config.ts'
 import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
-import { findingsIn, withoutDoubles } from './output.ts'
+import { findingsIn, saidIn, withoutDoubles, type Said } from './output.ts'
 import { runSandboxed } from './sandbox.ts'
-import { makeView, type StagedBlob, type View } from './view.ts'
+import { createTurns } from './turns.ts'
+import { makeView, usersOf, type Seen, type StagedBlob, type View } from './view.ts'
 
 export type ScanInput = {
   /** A folder of this import alone, on the file system of the staged blobs: they are linked into it. Removed at the end. */
@@ -27,6 +29,12 @@ export type ScanInput = {
   looked: (files: number) => void
 }
 
+/** Blobs of the store instead of staged ones. */
+export type LookInput = Pick<ScanInput, 'folder' | 'view' | 'signal' | 'looked'> & { blobs: readonly StagedBlob[]; users: ReadonlyMap<Digest, Seen>; store: Pick<BlobStore, 'blobPath'> }
+
+/** What one scanner answered. */
+type Answer = { scan: Omit<Scan, 'findings'>; code: number; stdout: string }
+
 export type Scanners = {
   /** Every scanner that can be run here, and what it knows. */
   states(view: CatalogueView): Promise<ScannerState[]>
@@ -36,6 +44,8 @@ export type Scanners = {
   warnings(states: readonly ScannerState[]): Finding[]
   /** @throws DD-IMPORT-023 when one gives no answer: then nothing is known, and nothing is clean */
   scan(input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }>
+  /** The same over what is here already, behind every import: it begins anew when one wants to be scanned meanwhile. @throws DD-IMPORT-023 */
+  look(input: LookInput): Promise<{ view: Pick<View, 'of' | 'unopened'>; answers: { scan: Omit<Scan, 'findings'>; said: Said[] }[] }>
 }
 
 const CLAMAV = 'clamav'
@@ -63,24 +73,52 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
   }
 
   /** One after the other: each may want most of the memory. */
-  async function scanAll(view: View, input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
-    const findings: Finding[] = withoutDoubles(view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => notOpened(key, `${label} (${seen.blob})`, why))))
-    const scans: Scan[] = []
+  async function answersOf(view: View, input: { view: CatalogueView; blobs: Pick<BlobStore, 'blobPath'>; signal: AbortSignal; looked: (files: number) => void }): Promise<Answer[]> {
     const runs = config.scanners.map(scanner => ({ scanner: scanner.name, run: async () => await runOwn(scanner, view, input.signal) }))
     const definitions = usesClamav() ? definitionsIn(input.view) : null
     if (definitions !== null) {
       const run = async () => ({ version: await clamavVersion(), definitions: withoutFiles(definitions), answer: await runClamav(view, definitions, input.blobs, input) })
       runs.unshift({ scanner: CLAMAV, run })
     }
+    const answers: Answer[] = []
     for (const { scanner, run } of runs) {
       const began = performance.now()
       const { answer, ...about } = await run()
-      const found = findingsIn(scanner, answer.code, answer.stdout, view)
+      answers.push({ scan: { scanner, ...about, files: view.paths.length, seconds: Math.round((performance.now() - began) / 100) / 10 }, ...answer })
+    }
+    return answers
+  }
+
+  async function scanAll(input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
+    const view = await makeView(input.folder, input.staged, usersOf(input.items), { purpose: 'import', signal: input.signal })
+    const findings: Finding[] = withoutDoubles(view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => ({ severity: 'warning' as const, code: 'not-opened', item: key, text: notOpened(`${label} (${seen.blob})`, why), claimed: false }))))
+    const scans: Scan[] = []
+    for (const { scan, code, stdout } of await answersOf(view, input)) {
+      const found = findingsIn(scan.scanner, code, stdout, view)
       findings.push(...found)
-      scans.push({ scanner, ...about, files: view.paths.length, seconds: Math.round((performance.now() - began) / 100) / 10, findings: found.length })
+      scans.push({ ...scan, findings: found.length })
     }
     return { findings, scans }
   }
+
+  async function scanStaged(input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }> {
+    const tried = await Promise.all(input.items.filter(isDefinitions).map(async (item, k) => await tryDefinitions(item, input.blobs, { folder: join(`${input.folder}-definitions`, String(k)), now: clock.now(), installed: usesClamav(), signal: input.signal })))
+    const broken = tried.filter(finding => finding !== undefined)
+    const known = await states(input.view)
+    const before = [...warnings(known), ...broken]
+    if (!known.some(({ definitions }) => definitions !== null)) return { findings: before, scans: [] }
+    // All that it brings is here already: it was scanned when it came.
+    if (input.staged.length === 0) return { findings: before, scans: known.filter(({ definitions }) => definitions !== null).map(({ name, ...about }) => ({ scanner: name, ...about, files: 0, seconds: 0, findings: 0 })) }
+    try {
+      const { findings, scans } = await scanAll(input)
+      return { findings: [...before, ...findings], scans }
+    } finally {
+      await rm(input.folder, { recursive: true, force: true })
+      await rm(`${input.folder}-definitions`, { recursive: true, force: true })
+    }
+  }
+
+  const turns = createTurns()
 
   const stateOf = ({ definitions }: ScannerState): ScannerView['state'] =>
     definitions === undefined ? 'ready' : definitions === null ? 'no definitions' : definitions.ageDays > config.clamavMaxAgeDays ? 'old definitions' : 'ready'
@@ -92,21 +130,16 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
       return usesClamav() ? known : [{ name: CLAMAV, version: '', definitions: null, state: config.clamav === 'off' ? 'off' : 'not installed', maxAgeDays: config.clamavMaxAgeDays }, ...known]
     },
     warnings,
-    async scan(input) {
-      const tried = await Promise.all(input.items.filter(isDefinitions).map(async (item, k) => await tryDefinitions(item, input.blobs, { folder: join(`${input.folder}-definitions`, String(k)), now: clock.now(), installed: usesClamav(), signal: input.signal })))
-      const broken = tried.filter(finding => finding !== undefined)
-      const known = await states(input.view)
-      const before = [...warnings(known), ...broken]
-      if (!known.some(({ definitions }) => definitions !== null)) return { findings: before, scans: [] }
-      // All that it brings is here already: it was scanned when it came.
-      if (input.staged.length === 0) return { findings: before, scans: known.filter(({ definitions }) => definitions !== null).map(({ name, ...about }) => ({ scanner: name, ...about, files: 0, seconds: 0, findings: 0 })) }
+    scan: input => turns.first(async () => await scanStaged(input)),
+    async look({ folder, blobs, users, store, ...input }) {
       try {
-        const view = await makeView(input.folder, input.staged, input.items, input.signal)
-        const { findings, scans } = await scanAll(view, input)
-        return { findings: [...before, ...findings], scans }
+        return await turns.between(input.signal, async signal => {
+          const view = await makeView(folder, blobs, users, { purpose: 'rescan', signal })
+          const answers = await answersOf(view, { ...input, blobs: store, signal })
+          return { view, answers: answers.map(({ scan, code, stdout }) => ({ scan, said: saidIn(scan.scanner, code, stdout, 'rescan') })) }
+        })
       } finally {
-        await rm(input.folder, { recursive: true, force: true })
-        await rm(`${input.folder}-definitions`, { recursive: true, force: true })
+        await rm(folder, { recursive: true, force: true })
       }
     },
   }
@@ -120,12 +153,11 @@ type Own = { version: string; answer: { code: number; stdout: string }; definiti
 
 async function runOwn(scanner: ScannerCommand, view: View, signal: AbortSignal): Promise<Own> {
   const { name, reads, timeoutSeconds, memoryMiB, scratchMiB } = scanner
-  const walls = { name, folder: view.folder, reads: reads ?? [], memoryMiB, scratchMiB, signal }
+  const walls = { name, purpose: view.purpose, folder: view.folder, reads: reads ?? [], memoryMiB, scratchMiB, signal }
   const version = scanner.version === undefined ? '' : (await runSandboxed({ ...walls, command: scanner.version, timeoutSeconds: VERSION_SECONDS, accept: [0] })).stdout
   return { version: printable(version.split('\n')[0] ?? '').slice(0, VERSION_LENGTH), answer: await runSandboxed({ ...walls, command: scanner.command, timeoutSeconds, accept: [0, 1] }) }
 }
 
-function notOpened(item: string, where: string, why: View['unopened'][number]['why']): Finding {
-  const text = why === 'failed' ? `${where} could not be opened for the scanners; they saw it as it is` : `${where} opens to more than the scanners have space for; they saw it as it is`
-  return { severity: 'warning', code: 'not-opened', item, text, claimed: false }
+export function notOpened(where: string, why: View['unopened'][number]['why']): string {
+  return why === 'failed' ? `${where} could not be opened for the scanners; they saw it as it is` : `${where} opens to more than the scanners have space for; they saw it as it is`
 }

@@ -10,6 +10,7 @@ import type { CatalogueView, Entry, MirrorFormat } from './format.ts'
 import { digestsOf, publish, refuseOtherBytes, renderAll } from './promote.ts'
 import { OPEN_END } from './schema.ts'
 import { itemOf, lookupOf, viewsOf } from './view.ts'
+import { walkOf, type Walk } from './walk.ts'
 
 export type Generation = { generation: number; at: string; operation: string; counts: Record<string, number>; current: boolean }
 
@@ -40,6 +41,7 @@ export type Catalogue = {
   everHeld(kind: ItemKind, name: string): Item[]
   /** Items of any generation that this blob is part of. */
   everHolding(digest: Digest): Item[]
+  walk: Walk
   /** By the item's format; kinds that no mirror serves pass. @throws DD-MIRROR-004 */
   validate(item: Item): Promise<void>
 }
@@ -140,6 +142,7 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
       return spellingsOf(kind, name).flatMap(spelling => held.all(kind, spelling).map(itemOf))
     },
     everHolding: digest => database.prepare('SELECT document FROM items JOIN item_blobs ON item_blobs.item = items.id WHERE item_blobs.digest = ? ORDER BY items.id').all(digest).map(itemOf),
+    walk: walkOf(database),
     async validate(item) {
       requireBlobs(item, blobs)
       await formatOf(item.kind)?.validate(item, blobs)

@@ -1,8 +1,10 @@
 import t from 'tap'
-import { findingsIn, THE_BUNDLE } from '../../importer/scan/output.ts'
+import { digestOf } from '../../appliance/core/digest.ts'
+import { findingsIn } from '../../importer/scan/output.ts'
 import type { View } from '../../importer/scan/view.ts'
 
-const view: View = { folder: '', paths: [], unopened: [], of: path => (path === '/scan/files/000001-a.tgz' ? { items: [{ key: 'npm:a@1', label: 'a 1' }], blob: 'a.tgz' } : undefined) }
+const THE_BUNDLE = 'the bundle'
+const view: View = { folder: '', purpose: 'import', paths: [], unopened: [], of: path => (path === '/scan/files/000001-a.tgz' ? { digest: digestOf('a'), items: [{ key: 'npm:a@1', label: 'a 1' }], blob: 'a.tgz' } : undefined) }
 const warning = '/scan/files/000001-a.tgz: something odd WARNING'
 const findings = (...lines: string[]) => findingsIn('own', 1, [warning, ...lines].join('\n'), view).filter(({ severity }) => severity === 'blocker')
 

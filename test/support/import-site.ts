@@ -6,21 +6,24 @@ import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { silentLog } from '../../appliance/core/log.ts'
+import type { NewAuditRecord } from '../../appliance/model/audit.ts'
 import type { Event } from '../../appliance/model/event.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { recoverImports } from '../../appliance/operations/import-leftovers.ts'
 import { baseGeneration } from '../../appliance/operations/base-generation.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
+import { createRescans } from '../../appliance/operations/rescans.ts'
 import { openHistory } from '../../appliance/state/history.ts'
 import { trustedTime } from '../../appliance/state/trusted-time.ts'
 import { importLedger } from '../../appliance/state/import-ledger.ts'
 import { openJournal } from '../../appliance/state/journal.ts'
+import { rescanLedger } from '../../appliance/state/rescan-ledger.ts'
 import { openEventLog } from '../../appliance/telemetry/event-log.ts'
 import type { ImportRecord } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
-import { createScanners, type ScanConfig } from '../../importer/scan/index.ts'
+import { createRescan, createScanners, type ScanConfig } from '../../importer/scan/index.ts'
 import { createImporter, type InternalNames } from '../../importer/stage/index.ts'
 import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
@@ -39,8 +42,11 @@ export type Site = {
   /** The trust in force. */
   trust(): Trust
   imports: ReturnType<typeof createImports>
+  rescans: ReturnType<typeof createRescans>
   operations: Engine
   events(): Event[]
+  /** What was written into the audit log since it was opened. */
+  audited: NewAuditRecord[]
   appliance: Person
   /** Submits a path and follows it until it waits or ends. */
   submit(path: string, by?: string): Promise<{ operation: Operation; record: ImportRecord }>
@@ -51,7 +57,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig> }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number } }
 
 let requests = 0
 
@@ -74,18 +80,25 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const trustFile = join(folder, 'trust-in-force.json')
   const trust = (): Trust => (existsSync(trustFile) ? (JSON.parse(readFileSync(trustFile, 'utf8')) as Trust) : options.trust)
   if (marks.trust() === undefined) await marks.raiseTrust(await loadTrust(options.trust))
+  const scanners = createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, clamavRescan: 'off', ...options.scan }, clock })
   const steps = createImporter({
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
     stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
-    ...(options.scan === undefined ? {} : { scanners: createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, ...options.scan }, clock }) }),
+    ...(options.scan === undefined ? {} : { scanners }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
+  const audited: NewAuditRecord[] = []
+  const rescans = createRescans({
+    operations, ledger: rescanLedger(database), imports: importLedger(database), clock, withdrawnBy: digest => withdrawn.byDigest(digest)?.id,
+    audit: { record: entry => ({ seq: audited.push(entry), at: '', fields: {}, previous: '', digest: '', ...entry }) },
+    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(folder, 'work/rescan'), ...(options.rescanBatch === undefined ? {} : { batch: options.rescanBatch }) }),
+  })
   await recoverImports(stagingDir, importLedger(database), operations)
   operations.start()
 
   const site: Site = {
-    folder, media, store, marks, withdrawn, trust, imports, operations, appliance,
+    folder, media, store, marks, withdrawn, trust, imports, rescans, audited, operations, appliance,
     events: () => events.list(),
     async submit(path, by = 'olga') {
       const { id } = imports.submitPath(path, { actor: by, idempotencyKey: `request-${++requests}` })

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { cpSync, createReadStream, readFileSync } from 'node:fs'
+import { cpSync, createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { openBrowser } from '../support/browser.ts'
@@ -10,8 +11,15 @@ import { handsOn } from './hands.ts'
 
 t.setTimeout(200_000)
 
+/** What the scanner knows, one pattern a line; it may learn more. */
+const knows = mkdtempSync(join(tmpdir(), 'drydock-knows-'))
+writeFileSync(join(knows, 'patterns'), 'INFECTED\n')
+
 /** A scanner whose answers stand in what it scans. */
-const ACME = { name: 'acme', command: ['/usr/bin/bash', '-c', 'if grep -rl NO-ANSWER /scan/files >/dev/null; then exit 3; fi; grep -rl INFECTED /scan/files | sed "s/$/: Bad.Thing FOUND/"; grep -rl ODD /scan/files | sed "s/$/: Odd WARNING/"; if grep -rqE "INFECTED|ODD" /scan/files; then exit 1; fi'], version: ['/usr/bin/echo', '7.1'] }
+const ACME = {
+  name: 'acme', reads: [knows], version: ['/usr/bin/echo', '7.1'],
+  command: ['/usr/bin/bash', '-c', `if grep -rl NO-ANSWER /scan/files >/dev/null; then exit 3; fi; grep -rlf ${knows}/patterns /scan/files | sed "s/$/: Bad.Thing FOUND/"; grep -rl ODD /scan/files | sed "s/$/: Odd WARNING/"; if grep -rqe ODD -f ${knows}/patterns /scan/files; then exit 1; fi`],
+}
 
 buildConsole()
 const site = await openConsoleSite({ scanners: [ACME] })
@@ -20,7 +28,9 @@ const [ana, jon] = site.site.people as [Person, Person]
 const browser = await openBrowser(appliance.url)
 const { page } = browser
 page.setDefaultTimeout(20_000)
+const hereAlready = page.getByRole('region', { name: 'What is here already' })
 t.teardown(async () => {
+  rmSync(knows, { recursive: true, force: true })
   await browser.close()
   await site.close()
 })
@@ -165,6 +175,26 @@ await t.test('what lies on a medium is listed and brought with one button; impor
   await looksGood(t, 'an imported one')
 })
 
+await t.test('what is here already is looked through when an operator asks: what was found, who brought it, and how it is withdrawn', async t => {
+  await signOut()
+  await signIn('ana')
+  await page.goto(`${appliance.url}/imports`)
+  await hereAlready.getByText('nobody looked through it yet').waitFor()
+  writeFileSync(join(knows, 'patterns'), 'INFECTED\na tool\n')
+  await hereAlready.getByRole('button', { name: 'Look through it' }).click()
+  await page.getByRole('dialog').getByRole('button', { name: 'Look through it' }).click()
+  const row = hereAlready.locator('.rows[aria-label="found in the store"] tr', { hasText: 'acme found Bad.Thing in tool.txt 1' })
+  await row.getByText(/drydock recall new --id found-/).waitFor()
+  await row.getByRole('link', { name: 'demo, sequence 5' }).waitFor()
+  await hereAlready.getByText('looked through').waitFor()
+  await looksGood(t, 'found in the store')
+  await page.goto(appliance.url)
+  await page.locator('.waiting', { hasText: 'acme found Bad.Thing in tool.txt 1' }).getByText(/drydock recall new --id found-/).waitFor()
+  await looksGood(t, 'home with a finding')
+  await signOut()
+  await signIn('paul')
+})
+
 await t.test('a recall says what it withdraws and what of it is here, before anybody agrees', async t => {
   const recall = recallOf({ id: 'rc-1', reason: 'tool.txt sends the sources away', items: ['file:tool.txt@*', 'npm:left-pad@1.3.0'], replacement: 'tool.txt 2' })
   const { file } = await recallBundle(join(site.site.folder, 'recall'), [recall], [ana.signer])
@@ -177,6 +207,8 @@ await t.test('a recall says what it withdraws and what of it is here, before any
   await looksGood(t, 'a recall')
   await act('Approve')
   await badge('imported')
+  await page.goto(`${appliance.url}/imports`)
+  await hereAlready.getByText('withdrawn by recall rc-1').waitFor()
 })
 
 await t.test('a trust bundle shows keys and thresholds before and after', async t => {

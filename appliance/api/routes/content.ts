@@ -1,5 +1,4 @@
 import Type from 'typebox'
-import { ScannerView } from '../../../bundles/format/import-record.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { Trust } from '../../../bundles/format/trust.ts'
 import { digestFromHex } from '../../core/digest.ts'
@@ -14,7 +13,7 @@ const strict = { additionalProperties: false } as const
 const FOUND = 100
 const MOST_FOUND = 1000
 
-export function contentRoutes({ images, catalogue, trust, scanners }: Services): Route[] {
+export function contentRoutes({ images, catalogue, trust }: Services): Route[] {
   return [
     route({ method: 'GET', path: '/images', needs: 'viewer', summary: 'Every image that was baked.', answer: Type.Array(ImageManifest), handle: () => images.list() }),
     route({
@@ -33,7 +32,6 @@ export function contentRoutes({ images, catalogue, trust, scanners }: Services):
       answer: Type.Array(FoundItem),
       handle: ({ query }) => search(catalogue.current(), query.q ?? '', query.kind === undefined ? ITEM_KINDS : [query.kind], query.limit ?? FOUND),
     }),
-    route({ method: 'GET', path: '/scanners', needs: 'viewer', summary: 'Who looks at imports, and how old their definitions are.', answer: Type.Array(ScannerView), handle: () => scanners() }),
     route({ method: 'GET', path: '/trust', needs: 'viewer', summary: 'Whose signatures are believed.', answer: Trust, handle: () => trust() }),
   ]
 }

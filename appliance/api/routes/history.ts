@@ -3,6 +3,7 @@ import { AuditRecord } from '../../model/audit.ts'
 import { Event } from '../../model/event.ts'
 import { HomeView } from '../answers.ts'
 import { waitingForPeople } from '../home.ts'
+import { rescanWaits } from '../rescan-waits.ts'
 import { standingWaits } from '../standing-waits.ts'
 import { route, type Route } from '../route.ts'
 import type { Services } from '../services.ts'
@@ -18,7 +19,7 @@ const DEFAULT_LIMIT = 200
 export function historyRoutes(services: Services): Route[] {
   const { events, audit } = services
   return [
-    route({ method: 'GET', path: '/home', needs: 'viewer', summary: 'What waits for a person.', answer: HomeView, handle: async () => ({ waiting: [...(await standingWaits(services)), ...waitingForPeople(services)] }) }),
+    route({ method: 'GET', path: '/home', needs: 'viewer', summary: 'What waits for a person.', answer: HomeView, handle: async () => ({ waiting: [...(await standingWaits(services)), ...rescanWaits(services), ...waitingForPeople(services)] }) }),
     route({
       method: 'GET', path: '/events', needs: 'viewer', summary: 'Events in order: those behind `after`, or without it the newest ones.',
       query: Type.Object({ after: After, subject: Subject, operation: Id, limit: Limit }, strict), answer: Type.Array(Event),

@@ -26,4 +26,5 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-023': { exit: 1, http: 500, retryable: true, story: 'A scanner gave no answer: it crashed, was too slow, or ended with a code that means nothing. What was not scanned is never taken for clean; `import resume` scans again.' },
   'DD-IMPORT-031': { exit: 1, http: 409, retryable: true, story: 'While a delta waited for approval, something that it stands on went away: the mirrors went back to an older generation, or it was thrown away.' },
   'DD-IMPORT-030': { exit: 1, http: 500, retryable: true, story: 'A delta copies from a blob that this appliance holds, and the bytes of that blob are no longer what its name says: the disk or somebody changed them.' },
+  'DD-IMPORT-040': { exit: 1, http: 409, retryable: false, story: 'Nobody can look through the store: ClamAV is not installed, switched off or has no definitions yet, and drydock.yaml names no other scanner.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -7,7 +7,7 @@ import { checkShape } from '../../../bundles/format/check.ts'
 import { isLicenceEntry } from '../../../bundles/format/licence.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import type { InternalNames } from '../../../importer/stage/index.ts'
-import { ClamavMode, MAX_AGE_DAYS, ScannerCommand, type ScanConfig } from '../../../importer/scan/index.ts'
+import { ClamavMode, ClamavRescan, MAX_AGE_DAYS, ScannerCommand, type ScanConfig } from '../../../importer/scan/index.ts'
 import { DrydockError } from '../../core/error.ts'
 import { readPlainFile } from '../../state/data-folder.ts'
 
@@ -56,6 +56,7 @@ export const ConfigFile = Type.Object(
     scanners: Type.Optional(Type.Array(ScannerCommand, { maxItems: 8 })),
     clamav: Type.Optional(ClamavMode),
     clamavMaxAgeDays: Type.Optional(Type.Integer({ minimum: 1, maximum: 3650 })),
+    clamavRescan: Type.Optional(ClamavRescan),
   },
   strict,
 )
@@ -155,7 +156,7 @@ function complete(file: ConfigFile): Config {
     watchFolders: (file.watchFolders ?? []).map(folder => resolve(folder)),
     removableMedia: file.removableMedia ?? 'read',
     policy: { licences: { refuse: licences(file.policy?.licences?.refuse, 'refuse'), warn: licences(file.policy?.licences?.warn, 'warn') }, internalNames: file.policy?.internalNames ?? {} },
-    scan: { scanners: file.scanners ?? [], clamav: file.clamav ?? 'auto', clamavMaxAgeDays: file.clamavMaxAgeDays ?? MAX_AGE_DAYS },
+    scan: { scanners: file.scanners ?? [], clamav: file.clamav ?? 'auto', clamavMaxAgeDays: file.clamavMaxAgeDays ?? MAX_AGE_DAYS, clamavRescan: file.clamavRescan ?? 'auto' },
   }
 }
 

@@ -1,6 +1,7 @@
 import type { RecallHit } from '../../../bundles/format/control.ts'
 import { itemKey } from '../../../bundles/format/item.ts'
 import type { RecallRecord } from '../../../bundles/format/recall.ts'
+import type { Catalogue } from '../../../mirror/store/catalogue.ts'
 import { openWithdrawn, recallText, type EverHeld, type Withdrawn } from '../../../mirror/store/withdrawn.ts'
 import type { Marks } from '../../../importer/verify/index.ts'
 import type { Digest } from '../../core/digest.ts'
@@ -52,6 +53,13 @@ export async function hitsOf(withdrawals: Withdrawals, { images, desired, nodes 
   }
   for (const node of nodes.list()) for (const { recall, what } of ofImage.get(node.image) ?? []) hits.push({ recall, kind: 'node', name: node.name, what })
   return hits
+}
+
+/** The recall by which nobody gets these bytes any more: it names them, or everything here that has them. */
+export function withdrawnBy(digest: Digest, { withdrawn, catalogue }: { withdrawn: Pick<Withdrawn, 'byDigest' | 'byItem' | 'digests'>; catalogue: Pick<Catalogue, 'everHolding'> }): string | undefined {
+  if (withdrawn.digests().size === 0) return undefined
+  const recalls = catalogue.everHolding(digest).map(item => withdrawn.byItem(item))
+  return withdrawn.byDigest(digest)?.id ?? (recalls.every(recall => recall !== undefined) ? recalls[0]?.id : undefined)
 }
 
 /** Recalls for people, newest first, lifted ones too. */

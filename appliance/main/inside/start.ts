@@ -19,17 +19,19 @@ import { recoverImports } from '../../operations/import-leftovers.ts'
 import { createDecisions } from '../../operations/decisions.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
+import { createRescans } from '../../operations/rescans.ts'
 import { createStepJournal } from '../../operations/step-journal.ts'
 import { importLedger } from '../../state/import-ledger.ts'
 import { openJobHistory } from '../../state/job-history.ts'
 import { openJournal } from '../../state/journal.ts'
 import { nodeRegistry } from '../../state/node-registry.ts'
+import { rescanLedger } from '../../state/rescan-ledger.ts'
 import { openStepRecords } from '../../state/step-records.ts'
 import { followJobs } from '../../telemetry/follow-jobs.ts'
 import { openEventLog } from '../../telemetry/event-log.ts'
 import { baseGeneration } from '../../operations/base-generation.ts'
 import { poolsThatCanMove } from '../../operations/pools/can-move.ts'
-import { createScanners } from '../../../importer/scan/index.ts'
+import { createRescan, createScanners } from '../../../importer/scan/index.ts'
 import { bundleHeads, createImporter } from '../../../importer/stage/index.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
@@ -40,7 +42,8 @@ import type { Preflight } from '../../../bundles/format/import-record.ts'
 import { openAgents, type Agents } from './agents.ts'
 import { BUILD } from './build.ts'
 import type { Config } from './config.ts'
-import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn } from './recalls.ts'
+import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn, withdrawnBy } from './recalls.ts'
+import { followDefinitions } from './rescans.ts'
 import { checkTrust, clockReset, clockView, signedImports, trustAccept, trustView } from './standing.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
@@ -159,11 +162,16 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     steps: { ...importer, receipt: async (id, facts) => (await heads.keep(id), await importer.receipt(id, facts)), verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
   })
 
+  const rescans = createRescans({
+    operations, ledger: rescanLedger(database), imports: ledger, clock, audit, withdrawnBy: digest => withdrawnBy(digest, { withdrawn, catalogue: store.catalogue }),
+    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(workDir, 'rescan') }),
+  })
+
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   const readiness = { ready: false, waits: ['start'] }
   const services: Services = {
-    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue,
+    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue, rescans,
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
     async sbom(id) {
@@ -219,6 +227,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const upkeep = setInterval(() => void imports.expireUploads().catch((failure: unknown) => log.error({ cause: String(failure) }, 'uploads whose time is over stay')), UPLOAD_UPKEEP_MS)
   stack.defer(() => clearInterval(upkeep))
   await imports.expireUploads()
+  if (config.scan.clamavRescan === 'auto') stack.defer(followDefinitions({ rescans, events, log }))
   media.start({ imports, operations })
   stack.defer(async () => await media.stop())
   Object.assign(readiness, { ready: true, waits: [] })

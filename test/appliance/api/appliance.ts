@@ -21,6 +21,7 @@ import type { ImageManifest } from '../../../appliance/model/image.ts'
 import type { NodeRecord } from '../../../appliance/model/node.ts'
 import type { Operation } from '../../../appliance/model/operation.ts'
 import type { Revision } from '../../../appliance/model/pool.ts'
+import type { RescanView, StandingFinding } from '../../../appliance/model/rescan.ts'
 import type { PoolView, UserRole } from '../../../appliance/model/view.ts'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import { createDecisions } from '../../../appliance/operations/decisions.ts'
@@ -186,6 +187,11 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     console: name => Promise.resolve(`${name} booted\u001b[31m\n`),
     images: { list: () => Promise.resolve([IMAGE]), get: digest => Promise.resolve(digest === IMAGE.digest ? IMAGE : undefined) },
     sbom: () => Promise.resolve(['{', '}\n']),
+    rescans: {
+      list: () => [{ ...RESCAN, id: [...operations.values()].find(({ kind }) => kind === 'rescan')?.id ?? RESCAN.id }],
+      findings: () => [FOUND],
+      start: request => Promise.resolve(operation('rescan', 'store', request)),
+    },
     scanners: () => Promise.resolve([{ name: 'clamav', state: 'ready', version: '1.4.6', definitions: { version: '20261118.0712', built: '2026-11-18T07:12:00Z', ageDays: 3 }, maxAgeDays: 14 }]),
     catalogue: {
       current: () => ({ generation: 2, items: kind => (kind === 'pypi' ? [NUMPY] : []), find: () => [] }),
@@ -258,6 +264,18 @@ export function waitingImport(): ImportRecord {
     },
     approvals: [], approvalsNeeded: 1, missing: [], generation: null, receipt: null, error: null, reason: null,
   }
+}
+
+const DEFINITIONS = { version: '20261118.0712', built: '2026-11-18T07:12:00Z', ageDays: 3 }
+
+const RESCAN: RescanView = {
+  id: 'rescan-1', by: 'drydock:rescan', at: '2026-11-18T11:00:00.000Z', endedAt: '2026-11-18T11:05:00.000Z', generation: 2, since: 0, scanners: [{ name: 'clamav', version: '1.4.6', definitions: DEFINITIONS }],
+  scans: [{ scanner: 'clamav', version: '1.4.6', definitions: DEFINITIONS, files: 12003, seconds: 290, findings: 1 }], blobs: { done: 12001, total: 12001 }, findings: [], more: 0, state: 'succeeded', error: null,
+}
+
+const FOUND: StandingFinding = {
+  scanner: 'clamav', severity: 'blocker', code: 'scanner-found', what: 'Evil.Miner', text: 'clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)', items: ['npm:left-pad@1.3.0'], digest: DIGEST, imports: ['7'], rescan: 'rescan-1', at: RESCAN.at,
+  broughtBy: [{ import: '7', stream: 'site-a', sequence: 7 }], withdrawn: null, recall: `drydock recall new --id found-1 --digest ${DIGEST} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
 }
 
 const NODES: NodeRecord[] = ['lin-1', 'lin-2'].map((name, index) => ({

@@ -66,8 +66,25 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none/ })
 })
 
-await step('scanner list shows who looks at what comes in', async t => {
-  t.match(await as('viewer', 'scanner', 'list'), { code: 0, out: /clamav +ready +1\.4\.6 +20261118\.0712 +3 days/ })
+await step('scanner list shows who looks at what comes in, and what their last look through the store found', async t => {
+  t.match(await as('viewer', 'scanner', 'list'), { code: 0, out: /clamav +ready +1\.4\.6 +20261118\.0712 +3 days +2026-11-18 11:05:00 +20261118\.0712 +12003 +1$/m })
+})
+
+await step('scanner rescan looks through the store and says what was found, in what, who brought it, and how it is withdrawn', async t => {
+  t.match(await as('viewer', 'scanner', 'rescan'), { code: 3, err: /expected the role operator, found viewer/ })
+  const { code, out } = await as('operator', 'scanner', 'rescan')
+  t.equal(code, 0)
+  t.same(out.trimEnd().split('\n'), [
+    'clamav 1.4.6: 12003 files of generation 2, 1 finding',
+    'found      clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)',
+    'item       npm:left-pad@1.3.0',
+    `digest     sha256:${'a'.repeat(64)}`,
+    'brought by site-a 7',
+    'found at   2026-11-18 11:00:00 UTC',
+    `do         on the connected side: drydock recall new --id found-1 --digest sha256:${'a'.repeat(64)} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
+  ])
+  t.match(await as('operator', 'scanner', 'rescan', '--no-wait'), { code: 0, out: /under way: drydock operation show [0-9a-f-]{36}/ })
+  t.match((await as('viewer', 'scanner', 'findings', '--json')).records(), [{ items: ['npm:left-pad@1.3.0'], withdrawn: null, broughtBy: [{ sequence: 7 }] }])
 })
 
 await step('who may not bring a bundle is told before it has been sent', async t => {

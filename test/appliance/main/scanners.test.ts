@@ -1,11 +1,14 @@
 import { join } from 'node:path'
 import t from 'tap'
+import { rescanWaits } from '../../../appliance/api/rescan-waits.ts'
+import { digestOf } from '../../../appliance/core/digest.ts'
 import { examine } from '../../../appliance/main/inside/doctor.ts'
 import { bundleOf } from '../../support/bundles.ts'
-import { definitionsItem, eicarDefinitions } from '../../support/eicar.ts'
+import { recallBundle, recallOf } from '../../support/control.ts'
+import { definitionsItem, EICAR, eicarDefinitions } from '../../support/eicar.ts'
 import { initSite, planSite, startSite } from './site.ts'
 
-t.setTimeout(60_000)
+t.setTimeout(120_000)
 
 const DAY = 24 * 60 * 60 * 1000
 
@@ -40,4 +43,56 @@ await t.test('the appliance says how old its virus definitions are, and doctor s
 await t.test('what is switched off is said', async t => {
   const site = await planSite(t.testdir())
   t.match((await examine(site.config)).find(({ check }) => check === 'virus scanner'), { state: 'unknown', found: /switched off/ })
+})
+
+await t.test('definitions that are promoted have what is here looked through: the home page says what was found, who brought it, and how it is withdrawn; a recall ends it', async t => {
+  const site = await planSite(t.testdir())
+  const config = { ...site.config, scan: { ...site.config.scan, clamav: 'auto' as const } }
+  await initSite(site)
+  const appliance = await startSite(config)
+  t.teardown(() => appliance.close())
+  const { imports, operations, rescans, events, audit } = appliance.services
+  const signers = site.people.map(({ signer }) => signer)
+  const folder = join(site.folder, 'media')
+  const until = async (holds: () => boolean, what: string): Promise<void> => {
+    for (let k = 0; k < 600 && !holds(); k++) await new Promise(done => setTimeout(done, 50))
+    t.ok(holds(), what)
+  }
+  const bring = async (file: string): Promise<void> => {
+    const { id } = imports.submitPath(file, { actor: 'ana', idempotencyKey: file })
+    await until(() => ['verified', 'awaiting-approval'].includes(imports.get(id).state), 'it is verified')
+    if (imports.get(id).state === 'verified') await imports.proceed(id, 'ana')
+    await until(() => imports.get(id).state === 'awaiting-approval', 'it waits')
+    await imports.approve(id, 'paul')
+    await until(() => imports.get(id).state === 'imported', 'it is imported')
+  }
+  const waiting = () => rescanWaits(appliance.services)
+
+  await bring((await bundleOf({ folder: join(folder, 'a'), files: { 'office/invoice.com': EICAR }, signers })).file)
+  t.same(rescans.list(), [], 'without definitions nobody can look')
+  const built = `${new Date(Date.now() - DAY).toISOString().slice(0, 19)}Z`
+  await bring((await bundleOf({ folder: join(folder, 'b'), items: [definitionsItem(join(folder, 'b/blobs'), eicarDefinitions(), built)], sequence: 2, signers })).file)
+  await until(() => rescans.list()[0]?.state === 'succeeded', 'it was looked through by itself')
+  t.match(rescans.list(), [{ by: 'drydock:rescan', generation: 2, findings: [{ items: ['file:office/invoice.com@1'] }] }])
+  const digest = digestOf(EICAR)
+  t.match(waiting(), [{ text: /^clamav found \S+ in office\/invoice\.com 1 \(content\), brought by demo 1: it is served until a recall/, hint: new RegExp(`^drydock recall new --id found-${digest.slice(7, 15)} --digest ${digest} `), href: '/imports' }])
+  t.match(events.list({ subject: 'item:file:office/invoice.com@1' }), [{ type: 'rescan.found', actor: 'drydock:rescan', fields: { digest, broughtBy: 'demo 1' } }])
+  t.match(audit.list({ limit: 100 }).filter(({ action }) => action.startsWith('scanner.')), [{ action: 'scanner.found', actor: 'drydock:rescan', outcome: 'failed', fields: { broughtBy: 'demo 1' } }, { action: 'scanner.rescan', outcome: 'allowed' }])
+
+  await bring((await recallBundle(join(folder, 'r'), [recallOf({ id: 'found-eicar', items: ['file:office/invoice.com@1'] })], [site.people[0]!.signer])).file)
+  t.match(rescans.findings(), [{ withdrawn: 'found-eicar', recall: null }])
+  t.same(waiting(), [])
+  t.equal(operations.list({ limit: 100 }).filter(({ kind }) => kind === 'rescan').length, 1, 'a recall is no reason to look again')
+})
+
+await t.test('switched off it looks only when a person asks', async t => {
+  const site = await planSite(t.testdir())
+  await initSite(site)
+  const config = { ...site.config, scan: { ...site.config.scan, clamavRescan: 'off' as const, scanners: [{ name: 'acme', command: ['/usr/bin/true'] }] } }
+  const appliance = await startSite(config)
+  t.teardown(() => appliance.close())
+  t.same(appliance.services.rescans.list(), [])
+  await appliance.services.rescans.start({ actor: 'ana', idempotencyKey: 'asked' })
+  for (let k = 0; k < 200 && appliance.services.rescans.list()[0]?.state !== 'succeeded'; k++) await new Promise(done => setTimeout(done, 50))
+  t.match(appliance.services.rescans.list(), [{ state: 'succeeded', by: 'ana', blobs: { done: 0, total: 0 } }])
 })

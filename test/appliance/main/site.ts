@@ -34,7 +34,7 @@ async function configIn(folder: string): Promise<Config> {
   const [port, agentPort] = [await freePort(), await freePort()]
   return {
     dataDir: join(folder, 'data'), marksDir: join(folder, 'marks'), siteId: 'site-a', publicUrl: `https://localhost:${port}`, names: ['localhost', '127.0.0.1'],
-    listen: { host: '127.0.0.1', port }, agentListen: { host: '127.0.0.1', port: agentPort }, mediaRoots: [join(folder, 'media')], watchFolders: [], removableMedia: 'ignore', policy: { licences: { refuse: [], warn: [] }, internalNames: {} }, scan: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14 },
+    listen: { host: '127.0.0.1', port }, agentListen: { host: '127.0.0.1', port: agentPort }, mediaRoots: [join(folder, 'media')], watchFolders: [], removableMedia: 'ignore', policy: { licences: { refuse: [], warn: [] }, internalNames: {} }, scan: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, clamavRescan: 'auto' },
   }
 }
 

@@ -112,7 +112,7 @@ await t.test('definitions that do not load, are of another kind, or come from th
   t.match(await scanned(site, await bring(folder, { a: EICAR }, 10)), { state: 'quarantined' })
 })
 
-await t.test('what came in before the definitions that know it stays, and is not scanned again', async t => {
+await t.test('an import does not look again at what is here already, which a rescan does', async t => {
   const folder = t.testdir()
   const site = await siteOf(t)
   await site.importBundle(await bring(folder, { old: EICAR }, 1))

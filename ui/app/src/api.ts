@@ -19,6 +19,8 @@ export type PoolRevision = Answer<'/api/v1/pools/{name}/history', 'get'>[number]
 export type Node = Answer<'/api/v1/nodes', 'get'>[number]
 export type Import = Answer<'/api/v1/imports', 'get'>[number]
 export type Medium = Answer<'/api/v1/media', 'get'>[number]
+export type Rescan = Answer<'/api/v1/scanners/rescans', 'get'>[number]
+export type Found = Answer<'/api/v1/scanners/findings', 'get'>[number]
 export type Preflight = NonNullable<Import['preflight']>
 export type DrydockEvent = Answer<'/api/v1/events', 'get'>[number]
 

@@ -6,6 +6,7 @@ import { At, Command, Empty, FaultBox, StateBadge } from '../parts/facts.tsx'
 import { Media } from '../parts/media.tsx'
 import { Page, Section } from '../parts/page.tsx'
 import { Rows } from '../parts/rows.tsx'
+import { StoreScan } from '../parts/store-scan.tsx'
 import { uploadBundle } from '../upload.ts'
 import { useSession } from '../session.ts'
 import { urls } from '../urls.ts'
@@ -37,6 +38,7 @@ export function ImportsPage(): ReactNode {
           />
         </Section>
       )}
+      <StoreScan />
     </Page>
   )
 }

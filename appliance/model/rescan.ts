@@ -1,0 +1,47 @@
+import Type from 'typebox'
+import { ScannerView } from '../../bundles/format/import-record.ts'
+import { RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import { Operation } from './operation.ts'
+import type { Request } from './use-cases.ts'
+
+const strict = { additionalProperties: false } as const
+const Text = Type.String()
+const MaybeText = Type.Union([Text, Type.Null()])
+
+/** A look through the store with how its operation stands. */
+export const RescanView = Type.Object({ ...RescanRecord.properties, state: Operation.properties.state, error: Operation.properties.error }, strict)
+export type RescanView = Type.Static<typeof RescanView>
+
+/** What a look through the store found, and no later one took back. */
+export const StandingFinding = Type.Object(
+  {
+    ...StoreFinding.properties,
+    rescan: Text,
+    at: Text,
+    /** Those imports that are known here: `demo 3`. */
+    broughtBy: Type.Array(Type.Object({ import: Text, stream: Text, sequence: Type.Integer() }, strict)),
+    /** The recall that has withdrawn by now what was found. */
+    withdrawn: MaybeText,
+    /** How they can be withdrawn, as a command for the connected side; null when they are, when nothing names them, and of a warning. */
+    recall: MaybeText,
+  },
+  strict,
+)
+export type StandingFinding = Type.Static<typeof StandingFinding>
+
+/** A scanner, and its part in the last look through the whole store that came to its end. */
+export const ScannerStanding = Type.Object(
+  { ...ScannerView.properties, rescanned: Type.Union([Type.Null(), Type.Object({ at: Text, definitions: MaybeText, files: Type.Integer(), findings: Type.Integer() }, strict)]) },
+  strict,
+)
+export type ScannerStanding = Type.Static<typeof ScannerStanding>
+
+/** What people do with what is here already; operations/ implements it. */
+export interface Rescans {
+  /** Newest first. */
+  list(limit?: number): RescanView[]
+  /** The gravest first. */
+  findings(): StandingFinding[]
+  /** Looks through everything; the one that waits or runs with the same definitions already, when there is one. @throws DD-IMPORT-040 when no scanner can look */
+  start(request: Request): Promise<Operation>
+}

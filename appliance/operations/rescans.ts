@@ -1,0 +1,103 @@
+import type { ImportRecord } from '../../bundles/format/import-record.ts'
+import type { RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { Digest } from '../core/digest.ts'
+import type { Operation } from '../model/operation.ts'
+import type { Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
+import { isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
+import type { ImportLedger } from './import-ledger.ts'
+import type { Operations } from './operation-kind.ts'
+
+/** Who looks through the store when new definitions came. No person's name has a colon. */
+export const RESCAN_ACTOR = 'drydock:rescan'
+
+export type RescansDeps = Omit<RescanDeps, 'imports'> & {
+  operations: Operations
+  imports: Pick<ImportLedger, 'get' | 'list'>
+  /** The recall that has withdrawn these bytes, or everything here that has them. */
+  withdrawnBy: (digest: Digest) => string | undefined
+}
+
+const EVERYTHING: RescanParams = { generation: null, since: 0 }
+
+export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise<void> } {
+  const { operations, ledger, steps } = deps
+  const brought = (ids: readonly string[]): StandingFinding['broughtBy'] => ids.flatMap(id => {
+    const preflight = deps.imports.get(id)?.preflight
+    return preflight === undefined || preflight === null ? [] : [{ import: id, stream: preflight.stream, sequence: preflight.sequence }]
+  })
+  const kind = rescanOperation({ ...deps, imports: brought })
+  operations.register(kind)
+
+  const view = (record: RescanRecord): RescanView => {
+    const operation = operations.get(record.id)
+    return { ...record, state: operation?.state ?? 'failed', error: operation?.error ?? null }
+  }
+
+  /** A whole one that waits, or that runs with what is known now. */
+  function underWay(version: string | undefined): Operation | undefined {
+    const queued = operations.list({ state: 'queued', subject: STORE, limit: 1 })[0]
+    const running = operations.list({ state: 'running', subject: STORE, limit: 1 })[0]
+    const record = running === undefined ? undefined : ledger.get(running.id)
+    return queued ?? (record === undefined || definitionsOf(record) === version ? running : undefined)
+  }
+
+  function standing(): { record: RescanRecord; finding: StoreFinding }[] {
+    const found = new Map<string, { record: RescanRecord; finding: StoreFinding }>()
+    for (const record of ledger.list()) {
+      for (const finding of record.findings) {
+        const key = `${finding.scanner} ${finding.digest ?? ''} ${finding.text}`
+        if (!found.has(key)) found.set(key, { record, finding })
+      }
+      // It looked at everything, so what those before it found and it did not is gone.
+      if (record.endedAt !== null && record.since === 0) break
+    }
+    return [...found.values()]
+  }
+
+  return {
+    list: (limit = Infinity) => Array.from(Iterator.from(ledger.list()).take(limit).map(view)),
+    findings() {
+      const all = standing().map(({ record, finding }): StandingFinding => {
+        const withdrawn = finding.digest === null || !isBlocker(finding) ? undefined : deps.withdrawnBy(finding.digest)
+        return { ...finding, rescan: record.id, at: record.at, broughtBy: brought(finding.imports), withdrawn: withdrawn ?? null, recall: withdrawn === undefined && isBlocker(finding) ? recallCommand(finding) : null }
+      })
+      return [...all.filter(isBlocker), ...all.filter(finding => !isBlocker(finding))]
+    },
+    async start(request) {
+      const { scanners } = await steps.plan(EVERYTHING)
+      const version = scanners.map(({ definitions }) => definitions?.version).find(each => each !== undefined)
+      return underWay(version) ?? operations.submit(kind, EVERYTHING, request)
+    },
+
+    /**
+     * Whatever was looked at with older definitions than the newest that are promoted is looked at again: everything, when they are new; what
+     * was promoted since then, when it was scanned before they came (it waited for an approver meanwhile). To be called at a start and after
+     * every import; what was begun once is not begun again.
+     */
+    async whenNew() {
+      const newest = await steps.definitions()
+      if (newest === null) return
+      const submit = (params: RescanParams, what: string): void => void operations.submit(kind, params, { actor: RESCAN_ACTOR, idempotencyKey: `rescan:${newest.version}:${what}` })
+      const whole = Iterator.from(ledger.list()).find(record => record.since === 0 && definitionsOf(record) === newest.version && operations.get(record.id)?.state !== 'cancelled')
+      if (whole === undefined) return submit(EVERYTHING, 'everything')
+      for (const { generation } of deps.imports.list().filter(record => wasScannedBefore(record, newest.version))) {
+        if (generation !== null && generation > whole.generation) submit({ generation, since: generation - 1 }, String(generation))
+      }
+    },
+  }
+}
+
+function definitionsOf({ scanners }: RescanRecord): string | undefined {
+  return scanners.map(({ definitions }) => definitions?.version).find(version => version !== undefined)
+}
+
+function wasScannedBefore({ state, preflight, scans }: ImportRecord, version: string): boolean {
+  return state === 'imported' && preflight?.control === undefined && scans?.some(scan => scan.definitions?.version === version) !== true
+}
+
+/** Ready to be typed on the connected side; the words of a scanner are cut to what no shell can misread. */
+function recallCommand({ digest, scanner, what }: StoreFinding): string | null {
+  if (digest === null) return null
+  const id = `found-${digest.slice(-64, -56)}`
+  return `drydock recall new --id ${id} --digest ${digest} --reason '${scanner} found ${what.replaceAll(/[^A-Za-z0-9._:/ -]/g, '_')}' --out ${id}.yaml`
+}

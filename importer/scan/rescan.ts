@@ -1,0 +1,133 @@
+import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import type { Digest } from '../../appliance/core/digest.ts'
+import { ensureFolder } from '../../appliance/core/durable-file.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
+import type { Definitions, Scan, ScannerState } from '../../bundles/format/import-record.ts'
+import type { StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { BlobStore } from '../../mirror/store/blobs.ts'
+import type { Catalogue } from '../../mirror/store/catalogue.ts'
+import { FINDINGS, ITEMS_OF_BLOB, RESCAN_BYTES, RESCAN_FILES } from './limits.ts'
+import { severityOf, told, type Said } from './output.ts'
+import { PURPOSES } from './purpose.ts'
+import { failed } from './sandbox.ts'
+import { notOpened, type Scanners } from './scanners.ts'
+import { seenIn, type Seen, type StagedBlob } from './view.ts'
+
+/** What is looked through, by whom: fixed when it begins, so that a run after a kill goes on with the same. `knowledge` is the generation whose definitions are used. */
+export type RescanPlan = { generation: number; since: number; knowledge: number; scanners: ScannerState[]; total: number }
+/** `last` is the digest that the next batch begins after, null at the end of the store. */
+export type RescanBatch = { last: Digest | null; blobs: number; scans: Scan[]; findings: StoreFinding[]; more: number }
+
+export type RescanDeps = {
+  scanners: Scanners
+  catalogue: Pick<Catalogue, 'current' | 'at' | 'walk'>
+  blobs: Pick<BlobStore, 'blobPath' | 'has' | 'size'>
+  /** Where batches are shown to scanners: a folder on the file system of the blobs; one rescan at a time uses it. */
+  folder: string
+  /** How much one batch holds at most; a batch has one blob at least. */
+  batch?: { files: number; bytes: number }
+}
+
+/** Files after which the event loop gets its turn, while a batch is gathered. */
+const TURN_FILES = 256
+
+/** Looks again at what is here already, batch by batch, with the newest definitions. Nothing is changed by it. */
+export function createRescan(deps: RescanDeps) {
+  const { scanners, catalogue, blobs } = deps
+  const most = deps.batch ?? { files: RESCAN_FILES, bytes: RESCAN_BYTES }
+
+  /** In the order of digests, until it is full; what the store has lost is told instead of looked at. */
+  async function gather(plan: RescanPlan, after: Digest | null): Promise<{ files: StagedBlob[]; users: Map<Digest, Seen>; lost: Seen[]; last: Digest | null; blobs: number }> {
+    const files: StagedBlob[] = []
+    const users = new Map<Digest, Seen>()
+    const lost: Seen[] = []
+    const page = catalogue.walk.page(plan, after, most.files)
+    let bytes = 0
+    let seen = 0
+    for (const digest of page) {
+      bytes += blobs.size(digest) ?? 0
+      if (seen > 0 && bytes > most.bytes) break
+      const user = userOf(plan, digest)
+      if (blobs.has(digest)) files.push({ digest, path: blobs.blobPath(digest) })
+      else lost.push(user)
+      users.set(digest, user)
+      if (++seen % TURN_FILES === 0) await setImmediate()
+    }
+    const isEnd = seen === page.length && page.length < most.files
+    return { files, users, lost, last: isEnd ? null : (page[seen - 1] ?? null), blobs: seen }
+  }
+
+  function userOf(plan: RescanPlan, digest: Digest): Seen {
+    const items = catalogue.walk.holders(plan, digest, ITEMS_OF_BLOB)
+    return items.reduce<Seen | undefined>((before, item) => seenIn(item, digest, before), undefined) ?? { digest, items: [], blob: digest }
+  }
+
+  function findingOf(scanner: string, seen: Seen | undefined, said: Pick<StoreFinding, 'severity' | 'code' | 'text' | 'what'>): StoreFinding {
+    return { scanner, ...said, items: seen?.items.map(({ key }) => key) ?? [], digest: seen?.digest ?? null, imports: seen === undefined ? [] : catalogue.walk.bringers(seen.digest) }
+  }
+
+  /** The gravest first, each once, as many as are told one by one. */
+  function findingsOf(scanner: string, said: readonly Said[], of: (path: string) => Seen | undefined): { findings: StoreFinding[]; more: number } {
+    const order = [...said.filter(one => severityOf(one) === 'blocker'), ...said.filter(one => severityOf(one) === 'warning')]
+    const different = new Map(order.map(one => {
+      const seen = of(one.path ?? '')
+      return [`${seen?.digest ?? one.path} ${one.what}`, { seen, one }] as const
+    }))
+    const kept = [...different.values()].slice(0, FINDINGS)
+    return { findings: kept.map(({ seen, one }) => findingOf(scanner, seen, { ...told(scanner, seen === undefined ? PURPOSES.rescan.whole : whereOf(seen), one), what: one.what })), more: different.size - kept.length }
+  }
+
+  return {
+    /** The newest definitions that ClamAV would use now; null when it has none, or is not used. */
+    async definitions(): Promise<Definitions | null> {
+      return (await scanners.states(catalogue.current())).find(({ definitions }) => definitions !== undefined)?.definitions ?? null
+    },
+
+    /** @throws DD-IMPORT-040 when nobody can look */
+    async plan({ since, generation }: { since: number; generation: number | null }): Promise<RescanPlan> {
+      const current = catalogue.current()
+      const able = (await scanners.states(current)).filter(({ definitions }) => definitions !== null)
+      if (able.length === 0) throw new DrydockError('DD-IMPORT-040', 'expected a scanner that can look through the store, found none', 'install clamav and import its definitions, or name a scanner in drydock.yaml: drydock scanner list')
+      const range = { generation: generation ?? current.generation, since }
+      return { ...range, knowledge: current.generation, scanners: able, total: catalogue.walk.count(range) }
+    },
+
+    /**
+     * One batch by every scanner of the plan. Can be run again.
+     * @throws DD-IMPORT-023 when one of them gives no answer, or is no longer here: then nothing is known of these files, and nothing is clean
+     */
+    async batch(plan: RescanPlan, after: Digest | null, { signal, looked }: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch> {
+      const { files, users, lost, last, blobs: count } = await gather(plan, after)
+      const missing = lost.map(seen => findingOf('drydock', seen, { severity: 'warning', code: 'not-here', what: 'missing', text: `the bytes of ${whereOf(seen)} are not in the store, so nobody looked at them` }))
+      if (files.length === 0) return { last, blobs: count, scans: [], findings: missing, more: 0 }
+      await ensureFolder(deps.folder, 0o700)
+      const { view, answers } = await scanners.look({ folder: join(deps.folder, 'batch'), blobs: files, users, view: catalogue.at(plan.knowledge), store: blobs, signal, looked })
+      refuseOthers(plan, answers)
+      const said = answers.map(({ scan, said }) => ({ scan, ...findingsOf(scan.scanner, said, view.of) }))
+      const unopened = view.unopened.map(({ seen, why }) => findingOf('drydock', seen, { severity: 'warning', code: 'not-opened', what: why, text: notOpened(whereOf(seen), why) }))
+      return {
+        last, blobs: count, scans: said.map(({ scan, findings, more }) => ({ ...scan, findings: findings.length + more })),
+        findings: [...said.flatMap(({ findings }) => findings), ...missing, ...unopened], more: said.reduce((sum, { more }) => sum + more, 0),
+      }
+    },
+  }
+}
+
+export type Rescan = ReturnType<typeof createRescan>
+
+/** The first item by name; a layer may be part of hundreds. */
+function whereOf({ items, blob }: Seen): string {
+  const [first, ...others] = items
+  return `${first?.label ?? PURPOSES.rescan.whole}${others.length === 0 ? '' : ` and ${others.length} more`} (${blob})`
+}
+
+/** A scanner that was removed from the machine or the configuration in between would otherwise have found nothing. @throws DD-IMPORT-023 */
+function refuseOthers(plan: RescanPlan, answers: readonly { scan: Omit<Scan, 'findings'> }[]): void {
+  const named = (name: string, definitions: Definitions | null | undefined): string => (definitions === undefined || definitions === null ? name : `${name} with definitions ${definitions.version}`)
+  const here = answers.map(({ scan }) => named(scan.scanner, scan.definitions))
+  for (const { name, definitions } of plan.scanners) {
+    const wanted = named(name, definitions)
+    if (!here.includes(wanted)) throw failed(wanted, `it is no longer here (${here.join(', ') || 'no scanner'})`, 'what looks through the store must be the same from its beginning to its end', 'rescan')
+  }
+}

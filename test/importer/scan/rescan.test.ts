@@ -1,0 +1,185 @@
+import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { digestOf } from '../../../appliance/core/digest.ts'
+import type { RescanView } from '../../../appliance/model/rescan.ts'
+import type { ImportRecord } from '../../../bundles/format/import-record.ts'
+import { definitionsVersion } from '../../../bundles/format/definitions.ts'
+import { bundleOf, fileItems, person, trustOf, type Person } from '../../support/bundles.ts'
+import { recallBundle, recallOf } from '../../support/control.ts'
+import { definitionsItem, EICAR, EICAR_NAME, eicarDefinitions, infected } from '../../support/eicar.ts'
+import { createRescan, createScanners } from '../../../importer/scan/index.ts'
+import { openSite, type Site, type SiteOptions } from '../../support/import-site.ts'
+
+t.setTimeout(180_000)
+
+const HOUR = 3_600_000
+const daysAgo = (days: number): string => `${new Date(Date.now() - days * 24 * HOUR - HOUR).toISOString().slice(0, 19)}Z`
+const [V1, V2] = [daysAgo(5), daysAgo(1)]
+/** Definitions that know nothing that is here. */
+const KNOWS_NOTHING = { 'other.hdb': `${'0'.repeat(32)}:1:Other\n` }
+const people = [await person('Ana')]
+const [ana] = people as [Person]
+
+type T = Parameters<typeof openSite>[0] & { testdir(): string }
+const siteOf = async (t: T, more: Partial<SiteOptions> = {}): Promise<Site> => await openSite(t, { trust: trustOf(people), scan: { clamav: 'auto' }, ...more })
+
+async function bring(site: Site, sequence: number, files: Record<string, string | Uint8Array>): Promise<ImportRecord> {
+  return await site.importBundle((await bundleOf({ folder: join(site.folder, `made-${sequence}`), files, signers: [ana.signer], sequence })).file)
+}
+
+async function bringDefinitions(site: Site, sequence: number, files: Record<string, string>, built: string): Promise<ImportRecord> {
+  const folder = join(site.folder, `made-${sequence}`)
+  return await site.importBundle((await bundleOf({ folder, items: [definitionsItem(join(folder, 'blobs'), files, built)], signers: [ana.signer], sequence })).file)
+}
+
+let requests = 0
+/** Asked for by a person, to its end. */
+async function rescan(site: Site): Promise<RescanView> {
+  const { id } = await site.rescans.start({ actor: 'olga', idempotencyKey: `rescan-${++requests}` })
+  await site.operations.settled(id)
+  return site.rescans.list().find(each => each.id === id)!
+}
+
+await t.test('what was clean under the definitions of its day is named under newer ones, wherever it hides, with what brought it', async t => {
+  const site = await siteOf(t)
+  await bringDefinitions(site, 1, KNOWS_NOTHING, V1)
+  const files = infected(site.folder)
+  t.match(await bring(site, 2, { ...files, 'good.txt': 'good\n' }), { state: 'imported', preflight: { findings: [] } }, 'nobody knew it then')
+  t.match(await rescan(site), { state: 'succeeded', scans: [{ scanner: 'clamav', definitions: { version: definitionsVersion(V1) }, findings: 0 }], findings: [] })
+  await bringDefinitions(site, 3, eicarDefinitions(), V2)
+
+  const before = site.fingerprint()
+  const looked = await rescan(site)
+  t.equal(site.fingerprint(), before, 'nothing is changed, withdrawn or left by it')
+  t.match(looked, { state: 'succeeded', by: 'olga', generation: 3, since: 0, blobs: { done: 10, total: 10 }, scans: [{ scanner: 'clamav', version: /^\d/, definitions: { version: definitionsVersion(V2), ageDays: 1 }, findings: 6 }] })
+  t.same(looked.findings.flatMap(({ items }) => items).toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted(), 'two items have the same bytes, which are looked at once')
+  for (const finding of looked.findings) t.match(finding, { scanner: 'clamav', severity: 'blocker', code: 'scanner-found', what: new RegExp(`^${EICAR_NAME}`), text: /^clamav found \S+ in \S+ 1 (and 1 more )?\(content\)$/, digest: /^sha256:/, imports: [site.imports.get('2').id] })
+
+  const [first] = site.rescans.findings()
+  t.match(first, { broughtBy: [{ stream: 'demo', sequence: 2 }], withdrawn: null, recall: /^drydock recall new --id found-[0-9a-f]{8} --digest sha256:[0-9a-f]{64} --reason 'clamav found Drydock\.Test\.Eicar\S*' --out found-[0-9a-f]{8}\.yaml$/ })
+  t.equal(site.events().filter(({ type }) => type === 'rescan.found').length, 6)
+  t.match(site.events().find(({ type, subject }) => type === 'rescan.found' && subject === 'item:file:eicar.com@1'), { actor: 'olga', fields: { scanner: 'clamav', items: 'file:eicar.com@1', broughtBy: 'demo 2', digest: digestOf(EICAR) } })
+  t.equal(site.audited.filter(({ action }) => action === 'scanner.found').length, 6)
+  t.match(site.audited.at(-1), { actor: 'olga', action: 'scanner.rescan', outcome: 'allowed', fields: { findings: 6, files: 10, by: `clamav ${definitionsVersion(V2)}` } })
+  t.notOk(existsSync(join(site.folder, 'work/rescan/batch')), 'what scanners saw is removed')
+})
+
+await t.test('every blob is looked at once, in batches, however it is shared; bytes that are large make a batch of their own', async t => {
+  const batches = new Set<string>()
+  const script = 'for f in $(cat /scan/list); do sum=$(sha256sum <$f); echo "$f: ${sum%% *} WARNING"; done; exit 1'
+  const site = await siteOf(t, { scan: { scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script] }] }, rescanBatch: { files: 4, bytes: 100_000 }, onJournal: ({ name }) => void (name.startsWith('batch-') && batches.add(name)) })
+  const files = Object.fromEntries(Array.from({ length: 10 }, (_, k) => [`file-${k}`, `content ${k}\n`]))
+  await bring(site, 1, { ...files, 'file-3-again': 'content 3\n', large: Buffer.alloc(200_000, 1), larger: Buffer.alloc(300_000, 2) })
+  const looked = await rescan(site)
+  t.match(looked, { state: 'succeeded', blobs: { done: 12, total: 12 }, scans: [{ scanner: 'acme', files: 12, findings: 12 }] })
+  t.same(looked.findings.map(({ what }) => `sha256:${what}`).toSorted(), [...new Set([...Object.values(files), Buffer.alloc(200_000, 1), Buffer.alloc(300_000, 2)].map(bytes => digestOf(bytes)))].toSorted())
+  for (const { what, digest } of looked.findings) t.equal(`sha256:${what}`, digest, 'each finding is about the bytes that it names')
+  t.same(looked.findings.find(({ digest }) => digest === digestOf('content 3\n'))?.items.toSorted(), ['file:file-3-again@1', 'file:file-3@1'])
+  t.ok(batches.size >= 5, `no batch is larger than it may be: ${batches.size} batches`)
+})
+
+await t.test('a scanner that gives no answer fails it, and nothing counts as clean; what was found before stands', async t => {
+  const script = 'if grep -q broken $(cat /scan/list); then exit 3; fi; grep -l evil $(cat /scan/list) | sed "s/$/: Evil FOUND/"; ! grep -q evil $(cat /scan/list)'
+  const site = await siteOf(t, { scan: { scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script] }] }, rescanBatch: { files: 1, bytes: 1 } })
+  // In the order of digests: the evil one is looked at before the broken one.
+  const [evil, broken] = Array.from({ length: 50 }, (_, k) => [`evil ${k}\n`, `broken ${k}\n`] as const).find(([a, b]) => digestOf(a) < digestOf(b)) ?? ['', '']
+  const { store } = site
+  const items = await Promise.all([['evil', evil], ['broken', broken]].map(async ([name, text]) => ({ kind: 'file' as const, name: name!, version: '1', metadata: { path: name! }, blobs: [{ name: 'content', digest: await store.blobs.put(text!), size: text!.length }], source: `pkg:generic/${name}@1` })))
+  await store.catalogue.promote({ operation: 'planted', items })
+  t.match(await rescan(site), { state: 'failed', endedAt: null, error: { code: 'DD-IMPORT-023', message: /answer of the scanner acme, found exit 3/, hint: /drydock scanner rescan$/ }, blobs: { done: 1, total: 2 }, findings: [{ text: 'acme found Evil in evil 1 (content)' }] })
+  t.match(site.rescans.findings(), [{ text: 'acme found Evil in evil 1 (content)', imports: ['planted'], broughtBy: [] }])
+  t.match(site.events().filter(({ type }) => type.startsWith('rescan.')).map(({ type }) => type), ['rescan.started', 'rescan.found', 'rescan.failed'])
+})
+
+await t.test('a scanner that is gone in the middle does not leave the rest unlooked at', async t => {
+  const site = await siteOf(t)
+  await bringDefinitions(site, 1, KNOWS_NOTHING, V1)
+  await bring(site, 2, { a: 'first\n' })
+  const config = { scanners: [{ name: 'acme', command: ['/usr/bin/true'] }], clamavMaxAgeDays: 14, clamavRescan: 'off' as const }
+  const of = (clamav: 'auto' | 'off'): ReturnType<typeof createRescan> => createRescan({ scanners: createScanners({ config: { ...config, clamav }, clock: { now: () => new Date() } }), catalogue: site.store.catalogue, blobs: site.store.blobs, folder: join(site.folder, 'work/rescan') })
+  const plan = await of('auto').plan({ generation: null, since: 0 })
+  t.same(plan.scanners.map(({ name }) => name), ['clamav', 'acme'])
+  await t.rejects(of('off').batch(plan, null, { signal: AbortSignal.timeout(60_000), looked: () => undefined }), { code: 'DD-IMPORT-023', message: /clamav with definitions \S+, found it is no longer here \(acme\)/ })
+})
+
+await t.test('without a scanner that can look it is refused, and says what to do', async t => {
+  const site = await siteOf(t)
+  await bring(site, 1, { a: 'first\n' })
+  await t.rejects(rescan(site), { code: 'DD-IMPORT-040', hint: /import its definitions/ })
+})
+
+await t.test('bytes that the store has lost are named, and the rest is looked at', async t => {
+  const site = await siteOf(t)
+  await bringDefinitions(site, 1, eicarDefinitions(), V1)
+  await bring(site, 2, { a: 'first\n', b: 'second\n' })
+  unlinkSync(site.store.blobs.blobPath(digestOf('first\n')))
+  const looked = await rescan(site)
+  t.match(looked, { state: 'succeeded', blobs: { done: 4, total: 4 }, findings: [{ severity: 'warning', code: 'not-here', items: ['file:a@1'], text: /^the bytes of a 1 \(content\) are not in the store/ }] })
+  t.equal(looked.scans[0]?.files, 3)
+})
+
+await t.test('new definitions start it by themselves, once, also when it was cut off before; what waited for an approver meanwhile is looked at too', async t => {
+  const site = await siteOf(t)
+  await bring(site, 1, { old: EICAR })
+  await bringDefinitions(site, 2, KNOWS_NOTHING, V1)
+  const settle = async (): Promise<void> => {
+    await site.rescans.whenNew()
+    for (const { id } of site.operations.list().filter(({ kind }) => kind === 'rescan')) await site.operations.settled(id)
+  }
+  await settle()
+  await settle()
+  t.match(site.rescans.list(), [{ by: 'drydock:rescan', since: 0, generation: 2, findings: [] }])
+
+  // Scanned before the new definitions came, approved after them.
+  const { file } = await bundleOf({ folder: join(site.folder, 'made-3'), files: { late: `${EICAR}\n` }, signers: [ana.signer], sequence: 3 })
+  const { operation, record } = await site.submit(file)
+  await site.imports.proceed(record.id, 'olga')
+  await site.operations.settled(operation.id)
+  t.match(site.imports.get(record.id), { state: 'awaiting-approval', scans: [{ definitions: { version: definitionsVersion(V1) } }] })
+  const made = join(site.folder, 'made-other')
+  const other = await bundleOf({ folder: made, items: [definitionsItem(join(made, 'blobs'), eicarDefinitions(), V2), ...fileItems(join(made, 'blobs'), { 'z.txt': 'z\n' })], signers: [ana.signer], sequence: 1, stream: 'definitions' })
+  t.match(await site.importBundle(other.file), { state: 'imported' })
+  await settle()
+  t.match(site.rescans.list()[0], { since: 0, generation: 3, findings: [{ items: ['file:old@1'] }] })
+  await site.imports.approve(record.id, 'anton')
+  await site.operations.settled(operation.id)
+  await settle()
+  await settle()
+  t.equal(site.rescans.list().length, 3)
+  t.match(site.rescans.list()[0], { state: 'succeeded', by: 'drydock:rescan', since: 3, generation: 4, blobs: { done: 1, total: 1 }, findings: [{ items: ['file:late@1'] }] })
+  t.same(site.rescans.findings().map(({ items }) => items.join()).toSorted(), ['file:late@1', 'file:old@1'], 'both stand')
+})
+
+await t.test('what newer definitions no longer know is gone; what a recall withdraws is said to be', async t => {
+  const site = await siteOf(t)
+  await bring(site, 1, { old: EICAR, tool: 'a harmless tool\n' })
+  await bringDefinitions(site, 2, { ...eicarDefinitions(), 'wrong.ndb': `Wrong.Alarm:0:*:${Buffer.from('a harmless tool').toString('hex')}\n` }, V1)
+  await rescan(site)
+  t.same(site.rescans.findings().map(({ items }) => items.join()).toSorted(), ['file:old@1', 'file:tool@1'])
+  await bringDefinitions(site, 3, eicarDefinitions(), V2)
+  await rescan(site)
+  t.match(site.rescans.findings(), [{ items: ['file:old@1'], withdrawn: null }])
+  const { file } = await recallBundle(join(site.folder, 'recall'), [recallOf({ id: 'eicar', digests: [digestOf(EICAR)], items: [] })], [ana.signer])
+  await site.submit(file).then(async ({ record }) => {
+    await site.imports.approve(record.id, 'anton')
+    await site.operations.settled(record.operation)
+  })
+  t.match(site.rescans.findings(), [{ items: ['file:old@1'], withdrawn: 'eicar', recall: null }])
+})
+
+await t.test('cancelled it stops at once, keeps what it found, and the next one begins anew', async t => {
+  const flag = join(t.testdir(), 'slow')
+  writeFileSync(flag, '')
+  const script = `if [ -e ${flag} ] && grep -q slow $(cat /scan/list); then sleep 7654; fi; exit 0`
+  const site = await siteOf(t, { scan: { scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script], reads: [join(flag, '..')] }] } })
+  await site.store.catalogue.promote({ operation: 'planted', items: [{ kind: 'file', name: 'slow', version: '1', metadata: { path: 'slow' }, blobs: [{ name: 'content', digest: await site.store.blobs.put('slow\n'), size: 5 }], source: 'pkg:generic/slow@1' }] })
+  const { id } = await site.rescans.start({ actor: 'olga', idempotencyKey: 'to-cancel' })
+  t.equal((await site.rescans.start({ actor: 'ana', idempotencyKey: 'the same' })).id, id, 'a second one that is asked for meanwhile is the same')
+  while (!existsSync(join(site.folder, 'work/rescan/batch/view/list'))) await new Promise(done => setTimeout(done, 20))
+  site.operations.cancel(id, 'olga')
+  t.match(await site.operations.settled(id), { state: 'cancelled' })
+  t.same(readdirSync(join(site.folder, 'work/rescan')), [])
+  unlinkSync(flag)
+  t.match(await rescan(site), { state: 'succeeded', blobs: { done: 1, total: 1 } })
+})
