@@ -47,7 +47,7 @@ export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdo
   const filterFile = join(run.folder, 'filter')
   await writeFile(filterFile, seccompFilter(process.arch, 'processes'), { mode: 0o600 })
   const filter = await open(filterFile, 'r')
-  const timeout = (run.timeoutSeconds ?? TIMEOUT_SECONDS) * 1000
+  const timeout = (run.timeoutSeconds ?? TIMEOUT_SECONDS) * PURPOSES[run.purpose].patience * 1000
   const began = performance.now()
   try {
     const [program, ...args] = [...PURPOSES[run.purpose].background, 'prlimit'] as [string, ...string[]]

@@ -10,6 +10,7 @@ import { recallBundle, recallOf } from '../../support/control.ts'
 import { definitionsItem, EICAR, EICAR_NAME, eicarDefinitions, infected } from '../../support/eicar.ts'
 import { createRescan, createScanners } from '../../../importer/scan/index.ts'
 import { openSite, type Site, type SiteOptions } from '../../support/import-site.ts'
+import { sleepers, until } from './sleepers.ts'
 
 t.setTimeout(180_000)
 
@@ -166,6 +167,20 @@ await t.test('what newer definitions no longer know is gone; what a recall withd
     await site.operations.settled(record.operation)
   })
   t.match(site.rescans.findings(), [{ items: ['file:old@1'], withdrawn: 'eicar', recall: null }])
+})
+
+await t.test('it gives way: an import is scanned at once, in front of it, and what it was looking at is looked at again', async t => {
+  const folder = t.testdir({ slow: '' })
+  // Only what runs in the background sleeps.
+  const script = `if [ "$(nice)" -ge 10 ] && [ -e ${folder}/slow ]; then exec /usr/bin/sleep 7655; fi; [ "$(nice)" -lt 10 ] || { echo "$(head -1 /scan/list): In.The.Background WARNING"; exit 1; }`
+  const site = await siteOf(t, { scan: { scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script], reads: [folder] }] } })
+  t.match(await bring(site, 1, { a: 'first\n' }), { state: 'imported', scans: [{ scanner: 'acme', findings: 0 }] })
+  const { id } = await site.rescans.start({ actor: 'olga', idempotencyKey: 'gives way' })
+  t.ok(await until(() => sleepers('7655').length > 0), 'it looks')
+  unlinkSync(join(folder, 'slow'))
+  t.match(await bring(site, 2, { b: 'second\n' }), { state: 'imported', scans: [{ scanner: 'acme', findings: 0 }] }, 'an import does not wait for it')
+  t.match(await site.operations.settled(id), { state: 'succeeded' })
+  t.match(site.rescans.list(), [{ generation: 1, blobs: { done: 1, total: 1 }, scans: [{ findings: 1 }], findings: [{ what: 'In.The.Background' }] }])
 })
 
 await t.test('cancelled it stops at once, keeps what it found, and the next one begins anew', async t => {

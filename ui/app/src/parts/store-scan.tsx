@@ -1,4 +1,4 @@
-import { Anchor } from '@mantine/core'
+import { Anchor, Group } from '@mantine/core'
 import type { ReactNode } from 'react'
 import { Link } from 'react-router'
 import { answerOf, api, idempotencyKey, type DrydockEvent, type Found, type Rescan } from '../api.ts'
@@ -38,7 +38,7 @@ export function StoreScan(): ReactNode {
         />
       )}
       {unsure === 0 ? null : <p className="soft">{unsure} {unsure === 1 ? 'thing' : 'things'} that nobody could look into, or that a scanner warns of: <Command line="drydock scanner findings" /></p>}
-      <Again onBegun={reload} />
+      <Group mt="sm"><Again onBegun={reload} /></Group>
     </Section>
   )
 }
@@ -49,7 +49,7 @@ function Last({ rescan }: { rescan: Rescan }): ReactNode {
       {rescan.state === 'succeeded' ? null : <p><StateBadge state={rescan.state} /> {rescan.blobs.done} of {rescan.blobs.total} files{rescan.error === null ? '' : `: ${plain(rescan.error.message)}`}</p>}
       <OperationProgress id={rescan.id} />
       {rescan.scans.map(({ scanner, version, definitions, files, seconds, findings }) => (
-        <p key={scanner}><b>{plain(scanner)}</b> {plain(version)}{definitions === undefined || definitions === null ? '' : `, definitions ${plain(definitions.version)}`}: {files} files in {duration(seconds)}, {findings === 0 ? 'nothing found' : `${findings} ${findings === 1 ? 'finding' : 'findings'}`}</p>
+        <p key={scanner}><b>{plain(scanner)}</b> {plain(version)}{definitions === undefined || definitions === null ? '' : `, definitions ${plain(definitions.version)}`}: {files} {files === 1 ? 'file' : 'files'} in {duration(seconds)}, {findings === 0 ? 'nothing found' : `${findings} ${findings === 1 ? 'finding' : 'findings'}`}</p>
       ))}
     </>
   )
