@@ -25,6 +25,8 @@ export interface RescanSteps {
   plan(wanted: RescanParams): Promise<RescanPlan>
   /** Changes nothing, so it may be run again after a kill. @throws DD-IMPORT-023 when a scanner gives no answer */
   batch(plan: RescanPlan, after: Digest | null, work: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch>
+  /** Removes what a batch that was killed has left: archives that were opened for scanners take space. */
+  clean(): Promise<void>
 }
 
 /** `generation` null: the one that is current when it begins. `since` 0: everything in it; else only what came after that one. */
@@ -52,6 +54,8 @@ export function rescanOperation(deps: RescanDeps): OperationKind<RescanParams> {
       try {
         return await lookThrough(deps, context, params)
       } catch (failure) {
+        // A batch cleans up behind itself; one that was killed before this was cancelled could not.
+        await deps.steps.clean()
         const { code, message } = asDrydockError(failure)
         context.emit({ type: context.signal.aborted ? 'rescan.cancelled' : 'rescan.failed', subject: STORE, fields: { code, message } })
         throw failure

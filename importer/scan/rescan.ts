@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Digest } from '../../appliance/core/digest.ts'
@@ -110,6 +111,10 @@ export function createRescan(deps: RescanDeps) {
         last, blobs: count, scans: said.map(({ scan, findings, more }) => ({ ...scan, findings: findings.length + more })),
         findings: [...said.flatMap(({ findings }) => findings), ...missing, ...unopened], more: said.reduce((sum, { more }) => sum + more, 0),
       }
+    },
+
+    async clean(): Promise<void> {
+      await rm(deps.folder, { recursive: true, force: true })
     },
   }
 }

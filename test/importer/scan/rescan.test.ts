@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
@@ -194,7 +194,15 @@ await t.test('cancelled it stops at once, keeps what it found, and the next one 
   while (!existsSync(join(site.folder, 'work/rescan/batch/view/list'))) await new Promise(done => setTimeout(done, 20))
   site.operations.cancel(id, 'olga')
   t.match(await site.operations.settled(id), { state: 'cancelled' })
-  t.same(readdirSync(join(site.folder, 'work/rescan')), [])
+  t.notOk(existsSync(join(site.folder, 'work/rescan')))
+
+  // As after a kill in the middle, when nobody wants it any more.
+  mkdirSync(join(site.folder, 'work/rescan/batch/view/opened'), { recursive: true })
+  writeFileSync(join(site.folder, 'work/rescan/batch/view/opened/000001-large.unpacked'), 'left')
+  const again = await site.rescans.start({ actor: 'olga', idempotencyKey: 'to-cancel-at-once' })
+  site.operations.cancel(again.id, 'olga')
+  t.match(await site.operations.settled(again.id), { state: 'cancelled' })
+  t.notOk(existsSync(join(site.folder, 'work/rescan')), 'what a kill left is removed')
   unlinkSync(flag)
   t.match(await rescan(site), { state: 'succeeded', blobs: { done: 1, total: 1 } })
 })
