@@ -3,11 +3,8 @@ import { closeSync, constants, fchmodSync, openSync, renameSync, writeSync } fro
 import { open, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
-import { ensureFolder, syncFolder } from './durable-file.ts'
-import { runProgram } from './run-program.ts'
-
-/** Above this many files one `sync -f` of the file system is cheaper than an fsync for each. */
-const SYNC_FILE_SYSTEM_FROM = 128
+import { ensureFolder } from './durable-file.ts'
+import { SYNC_FILE_SYSTEM_FROM, syncFileSystem, syncFolders } from './sync.ts'
 
 /**
  * Small files are written and renamed with blocking calls, 10 times faster than through the thread pool; after this many the event loop
@@ -47,7 +44,7 @@ export function openDurableBatch(options: { temporaryFolder: string; mode: numbe
       await turn()
     },
     async commit() {
-      if (pending.size >= SYNC_FILE_SYSTEM_FROM) await runProgram('sync', { args: ['-f', options.temporaryFolder], package: 'coreutils' })
+      if (pending.size >= SYNC_FILE_SYSTEM_FROM) await syncFileSystem(options.temporaryFolder)
       else for (const temporary of pending.keys()) await syncFile(temporary)
       const folders = new Set([...pending.values()].map(path => dirname(path)))
       for (const folder of folders) await ensureFolder(folder, options.folderMode)
@@ -56,7 +53,7 @@ export function openDurableBatch(options: { temporaryFolder: string; mode: numbe
         pending.delete(temporary)
         await turn()
       }
-      for (const folder of new Set([...folders, ...[...folders].map(folder => dirname(folder))])) await syncFolder(folder)
+      await syncFolders(new Set([...folders, ...[...folders].map(folder => dirname(folder))]))
     },
     async discard() {
       for (const temporary of pending.keys()) await unlink(temporary).catch(() => undefined)

@@ -16,6 +16,44 @@ export type Entry = { name: string; size: number }
  * links, devices, modes, PAX records, base-256 sizes and whatever two tars could read differently are refused by one comparison.
  */
 export function headerOf(entry: Entry): Buffer {
+  return PLAIN_NAME.test(entry.name) && Number.isSafeInteger(entry.size) && entry.size >= 0 && entry.size <= ENTRY_BYTES ? overTemplate(entry) : encoded(entry)
+}
+
+/** What the names of our own entries are made of. */
+const PLAIN_NAME = /^[a-z0-9][a-z0-9./-]{0,97}[a-z0-9]$/
+/** Where the fields that differ stand (POSIX ustar): name, size, checksum in 6 octal digits. */
+const SIZE_AT = 124
+const CHECKSUM_AT = 148
+let template: { block: Buffer; sum: number } | undefined
+
+/** The same bytes as `encoded` gives, which takes 15 µs for each of a million entries: only three fields are written, over a header that tar made. */
+function overTemplate({ name, size }: Entry): Buffer {
+  template ??= blank()
+  const block = Buffer.from(template.block)
+  let { sum } = template
+  for (let k = 0; k < name.length; k++) sum += block[k] = name.charCodeAt(k)
+  const digits = size.toString(8)
+  // Ten digits and a space, as the template has them, or eleven digits.
+  const at = SIZE_AT + Math.max(10, digits.length) - digits.length
+  for (let k = 0; k < digits.length; k++) {
+    sum += digits.charCodeAt(k) - block[at + k]!
+    block[at + k] = digits.charCodeAt(k)
+  }
+  const checksum = sum.toString(8).padStart(6, '0')
+  for (let k = 0; k < 6; k++) block[CHECKSUM_AT + k] = checksum.charCodeAt(k)
+  return block
+}
+
+const SPACE = 0x20
+
+/** Of no name and no bytes; and what its checksum sums up, in which the checksum itself counts as spaces. */
+function blank(): { block: Buffer; sum: number } {
+  const block = encoded({ name: 'x', size: 0 })
+  block[0] = 0
+  return { block, sum: block.reduce((sum, byte, k) => sum + (k >= CHECKSUM_AT && k < CHECKSUM_AT + 8 ? SPACE : byte), 0) }
+}
+
+export function encoded(entry: Entry): Buffer {
   const block = Buffer.alloc(BLOCK_BYTES)
   const beyondPosix = new Header({ path: entry.name, size: entry.size, mode: 0o644, uid: 0, gid: 0, uname: '', gname: '', mtime: MTIME, type: 'File', devmaj: 0, devmin: 0 }).encode(block)
   if (beyondPosix) {

@@ -8,13 +8,19 @@ import { parityEntries } from './parity.ts'
 /** A blob that a bundle brings: whole, or as the parts that it is joined from. Size in bytes, and an item that has it. */
 export type BroughtBlob = { size: number; parts?: NonNullable<ItemBlob['parts']>; item?: string }
 
+/** An index never changes once it is parsed, and each step of an import asks for this. */
+const known = new WeakMap<Index, ReadonlyMap<Digest, BroughtBlob>>()
+
 /** Every blob that this bundle brings, each once, in no order that matters. One that is all copies counts: it is made of what is there. */
-export function blobsBrought(index: Index): Map<Digest, BroughtBlob> {
+export function blobsBrought(index: Index): ReadonlyMap<Digest, BroughtBlob> {
+  const before = known.get(index)
+  if (before !== undefined) return before
   const brought = new Map<Digest, BroughtBlob>()
   for (const entry of index.entries) if (entry.name.startsWith(BLOBS)) brought.set(entry.digest, { size: entry.size })
   for (const item of index.items) {
     for (const { digest, size, parts } of item.blobs) if (parts !== undefined && !brought.has(digest)) brought.set(digest, { size, parts, item: itemKey(item) })
   }
+  known.set(index, brought)
   return brought
 }
 

@@ -122,11 +122,14 @@ function* linesOf(part: IndexPart, bytes: Uint8Array): Generator<Buffer> {
   }
 }
 
+/** So that the output is one buffer that it never fills. Node wants at least 64. */
+const SPARE_BYTES = 64
+
 /** Stopped at the signed size, however much the frame would unfold to. */
 function decompress(part: IndexPart, bytes: Uint8Array): Buffer {
   let content: Buffer
   try {
-    content = zstdDecompressSync(bytes, { maxOutputLength: Math.max(part.contentSize, 1), params: { [constants.ZSTD_d_windowLogMax]: 24 } })
+    content = zstdDecompressSync(bytes, { maxOutputLength: Math.max(part.contentSize, 1), chunkSize: part.contentSize + SPARE_BYTES, params: { [constants.ZSTD_d_windowLogMax]: 24 } })
   } catch (cause) {
     throw disagrees(`${part.name} to unfold to ${part.contentSize} bytes`, 'more, or bytes that are not zstd', cause)
   }

@@ -1,11 +1,12 @@
-import { chmodSync, existsSync, renameSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, lstatSync, renameSync, statSync } from 'node:fs'
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { openDurableBatch } from '../../appliance/core/durable-batch.ts'
-import { ensureFolder, syncFolder } from '../../appliance/core/durable-file.ts'
+import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { syncFolders } from '../../appliance/core/sync.ts'
 
 /**
  *   blobs/sha256/ab/abcd…   0440, folders 0750, never written again once the name is there
@@ -21,7 +22,7 @@ export type BlobStore = {
   batch(): BlobBatch
   /** Moves a file whose bytes were verified and synced; the old path is gone afterwards. Again with the same digest does nothing. */
   adopt(path: string, digest: Digest): Promise<void>
-  /** The same for many files, with one sync for each folder they go to. */
+  /** The same for many files, with one sync for each folder they go to, or one for all. */
   adoptAll(files: Iterable<{ path: string; digest: Digest }>): Promise<void>
   /** @throws DD-MIRROR-002 when it is not there, DD-CORE-005 when the bytes are no longer what the digest says. */
   read(digest: Digest): Promise<Buffer>
@@ -54,7 +55,8 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
   const moveIn = (path: string, digest: Digest): void => {
     const target = blobPath(digest)
     try {
-      chmodSync(path, BLOB_MODE)
+      // Looking costs less than telling, and most come with it.
+      if ((lstatSync(path).mode & 0o7777) !== BLOB_MODE) chmodSync(path, BLOB_MODE)
       renameSync(path, target)
     } catch (failure) {
       // A run that was killed has moved it before.
@@ -101,7 +103,7 @@ export async function openBlobStore(folder: string): Promise<BlobStore> {
         moveIn(path, digest)
         if (++sinceTurn % TURN_FILES === 0) await setImmediate()
       }
-      for (const changed of [join(folder, 'sha256'), ...touched]) await syncFolder(changed)
+      await syncFolders([join(folder, 'sha256'), ...touched])
     },
     async read(digest) {
       const handle = await store.open(digest)

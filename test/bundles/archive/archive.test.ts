@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { headerOf, readVolume, writeVolume, type ByteSource, type Entry } from '../../../bundles/archive/index.ts'
+import { encoded } from '../../../bundles/archive/header.ts'
+import { ENTRY_BYTES, headerOf, readVolume, writeVolume, type ByteSource, type Entry } from '../../../bundles/archive/index.ts'
 
 const CONTENTS: Record<string, Buffer> = Object.fromEntries(
   [0, 1, 511, 512, 513, 1024 * 1024, 1024 * 1024 + 1, 2_500_000].map(size => [`blobs/${size}`, Buffer.alloc(size, String(size))]),
@@ -47,6 +48,33 @@ await t.test('what is written is read again, however the bytes come in', async t
   const small = { 'manifest.json': Buffer.from('{}'), 'blobs/513': Buffer.alloc(513, 'y') }
   const few = readFileSync(await written(t.testdir({ small: {} }), small))
   for (const most of [1, 7, 512]) t.strictSame(await readAll(trickle(few, most)), small, `${most} at a time`)
+})
+
+await t.test('the header that is written over a template is the one that tar makes, for every length of name and number of digits', async t => {
+  const sizes = [0, 1, 7, 8, 511, 512, 513, ...Array.from({ length: 32 }, (_none, bit) => 2 ** bit * 3 - 1), ENTRY_BYTES]
+  const other = Array.from({ length: 99 }, (_none, k) => 'blobs/0123456789abcdef.x-y/z'.charAt((k * 5) % 27).replace('/', 'q').padEnd(1, 'a')).join('').replaceAll(/[.-]/g, 'z')
+  let compared = 0
+  for (let length = 2; length <= 99; length++) {
+    for (const size of sizes) if (headerOf({ name: other.slice(0, length), size }).equals(encoded({ name: other.slice(0, length), size }))) compared++
+  }
+  t.equal(compared, 98 * sizes.length)
+  for (const name of ['', 'ä', 'UPPER', ' ', 'a/', 'x'.repeat(100)]) t.same(headerOf({ name, size: 5 }), encoded({ name, size: 5 }), `${JSON.stringify(name)} is left to tar`)
+  for (const size of [-1, ENTRY_BYTES + 1, 1.5]) t.throws(() => headerOf({ name: 'blobs/x', size }), `${size} bytes`)
+})
+
+await t.test('an entry that is expected begins, and one that is not is told as what it is', async t => {
+  const path = await written(t.testdir(), { 'blobs/1': Buffer.from('1'), 'blobs/2': Buffer.from('22') })
+  const volume = readVolume(trickle(readFileSync(path), 600))
+  t.equal(await volume.begins({ name: 'blobs/1', size: 1 }), true)
+  t.equal(String(await volume.chunk()), '1')
+  t.equal(await volume.chunk(), undefined)
+  t.equal(await volume.begins({ name: 'blobs/2', size: 3 }), false, 'of another size')
+  t.equal(await volume.begins({ name: 'blobs/3', size: 2 }), false, 'of another name')
+  t.same(await volume.entry(), { name: 'blobs/2', size: 2 })
+  t.equal(String(await volume.chunk(1)), '2', 'as much as is asked for')
+  t.equal(String(await volume.chunk(5)), '2')
+  t.equal(await volume.chunk(), undefined)
+  t.equal(await volume.begins({ name: 'blobs/4', size: 1 }), false, 'nothing begins behind the end')
 })
 
 await t.test('GNU tar and Python read the same names, sizes and contents', async t => {
