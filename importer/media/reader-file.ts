@@ -94,6 +94,7 @@ async function payloadOf(file: FileOnMedium, offset: number): Promise<Payload> {
   return {
     fd: pipe.read,
     offset: null,
+    readers: 1,
     async fault() {
       closeRead()
       const end = await Promise.race([ended, stopped(child, ended, END_MS)])

@@ -193,7 +193,7 @@ export function createImporter(deps: ImporterDeps) {
       const fromBytes = await scanItems(index.items, blobs, deps.formats, work)
       // Only what the signed index brings gets in, so only that is shown to scanners: whatever else might lie there never gets a name.
       const brought = blobsBrought(index)
-      const staged = (await folder.staged()).filter(digest => brought.has(digest)).map(digest => ({ digest, path: blobs.blobPath(digest) }))
+      const staged = (await folder.staged()).filter(({ digest }) => brought.has(digest))
       const looked = (files: number): void => work.progress(Math.min(files, staged.length), staged.length)
       const scanned = (await deps.scanners?.scan({ folder: folder.scanFolder, items: index.items, staged, blobs, view, signal: work.signal, looked })) ?? { findings: [], scans: [] }
       return { findings: [...scanned.findings, ...fromBytes, ...findingsOf(index.items, view, policy, false)], scans: scanned.scans }
@@ -213,10 +213,9 @@ export function createImporter(deps: ImporterDeps) {
       if (gone !== undefined) throw new DrydockError('DD-IMPORT-031', `expected all that this delta stands on to be here still, found none of ${gone}`, 'go back to a generation that has it and resume, or have the sender build without --since and --since-bundle')
       refuseRecalled(index.items)
       const folder = staging(id)
-      const staged = folder.over(deps.blobs)
       // Only what the signed index brings: whatever else might lie there never gets a name in the store.
       const brought = blobsBrought(index)
-      await deps.blobs.adoptAll((await folder.staged()).filter(digest => brought.has(digest)).map(digest => ({ path: staged.blobPath(digest), digest })))
+      await deps.blobs.adoptAll((await folder.staged()).filter(({ digest }) => brought.has(digest)))
       return await deps.catalogue.promote({ operation: id, items: index.items.map(withoutParts) })
     },
 

@@ -29,7 +29,8 @@ export type Staging = {
   emptyOf(digests: readonly Digest[]): Promise<void>
   /** Makes a blob that was joined from parts a staged one, when all of it has its digest. @throws DD-BUNDLE-012, DD-IMPORT-030 */
   finishJoined(digest: Digest, made: Joining): Promise<void>
-  staged(): Promise<Digest[]>
+  /** Plain files only: the folder was written by the unpacker. */
+  staged(): Promise<{ digest: Digest; path: string }[]>
   /** The store with what is staged laid over it, for those who look into items before they are promoted. */
   over(store: BlobStore): BlobStore
   remove(): Promise<void>
@@ -77,7 +78,7 @@ export function stagingOf(folder: string): Staging {
       await rename(joining, pathOf(digest))
     },
     async staged() {
-      return (await readdir(blobs, { withFileTypes: true })).filter(entry => entry.isFile() && !entry.name.includes('.')).map(entry => digestFromHex(entry.name))
+      return (await readdir(blobs, { withFileTypes: true })).filter(entry => entry.isFile() && !entry.name.includes('.')).map(entry => ({ digest: digestFromHex(entry.name), path: join(blobs, entry.name) }))
     },
     over: store => overlay(store, pathOf),
     remove: () => rm(folder, { recursive: true, force: true }),

@@ -40,7 +40,7 @@ export function startConfined(confined: Confined): ChildProcess {
     'bwrap', '--unshare-all', '--unshare-user', '--cap-drop', 'ALL', '--die-with-parent', '--clearenv', '--hostname', 'unpack',
     ...nodeBinds(), ...codeBinds(confined), '--bind', confined.staging, '/staging', '--remount-ro', '/', '--chdir', '/code', '--seccomp', '4', '--',
     '/node', `--max-old-space-size=${HEAP_MIB}`, '--max-semi-space-size=4', '--no-addons', '--disable-warning=ExperimentalWarning',
-    ...(confined.test?.withoutPermissionModel === true ? [] : ['--permission', '--allow-fs-read=/code', '--allow-fs-write=/staging']),
+    ...(confined.test?.withoutPermissionModel === true ? [] : ['--permission', '--allow-fs-read=/code', '--allow-fs-read=/staging', '--allow-fs-write=/staging']),
     join('/code', confined.program),
   ]
   // Told before the child's own listener, which kills its first process alone.

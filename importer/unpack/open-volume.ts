@@ -1,13 +1,16 @@
 import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
+import { open, type FileHandle } from 'node:fs/promises'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
+import { reopenedDirect } from './direct.ts'
 
 /** The payload as the confined process gets it: an open descriptor, and the byte at which the payload begins in it; null when it begins there already (a pipe). */
 export type Payload = {
   fd: number
   offset: number | null
+  /** How many may read it at one time: one from a pipe, or where a disc would have to be sought to and fro. */
+  readers: 1 | 2
   /** After the confined process failed: what the medium had to do with it, or undefined. */
   fault(): Promise<DrydockError | undefined>
   close(): Promise<void>
@@ -67,11 +70,27 @@ export async function openPlainFile(path: string): Promise<MediaFile> {
     await handle.close()
     throw failure
   }
+  let direct: FileHandle | undefined
   return {
     head: fileSource(handle),
-    payload: async offset => ({ fd: handle.fd, offset, fault: async () => undefined, close: async () => undefined }),
-    close: () => handle.close(),
+    async payload(offset) {
+      direct ??= await reopenedDirect(handle)
+      const { dev } = await handle.stat()
+      return { fd: (direct ?? handle).fd, offset, readers: majorOf(dev) === OPTICAL_MAJOR ? 1 : 2, fault: async () => undefined, close: async () => undefined }
+    },
+    async close() {
+      await direct?.close()
+      await handle.close()
+    },
   }
+}
+
+/** Drives for CDs, DVDs and BDs (admin-guide/devices.txt of the kernel's documentation). */
+const OPTICAL_MAJOR = 11
+
+/** As glibc's gnu_dev_major takes it out of a device number, for the numbers that disks have. */
+function majorOf(device: number): number {
+  return (device >> 8) & 0xfff
 }
 
 function notPlain(path: string, found: string, cause?: unknown): DrydockError {

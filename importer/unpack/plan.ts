@@ -5,8 +5,11 @@ import { partBytes, type Chunk, type Copy } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import type { VerifiedIndex } from '../../bundles/format/verified.ts'
 
-/** Where a part goes: `count` times, one after the other, from `offset` of the blob on. */
-export type Target = { blob: Digest; offset: number; count: number }
+/**
+ * Where a part goes: `count` times, one after the other, from `offset` of the blob on. `whole` is the size of the blob, when its parts are
+ * all of it and come in their order in this volume: then its digest can be found out in the same pass.
+ */
+export type Target = { blob: Digest; offset: number; count: number; whole?: number }
 /**
  * One entry of a volume and what becomes of it: kept whole, written into blobs as a piece, unfolded into them as a chunk of that
  * content, or (neither) only checked.
@@ -22,7 +25,8 @@ export function framesKept({ volumes, parity }: Manifest): boolean {
 export function planOf(manifest: Manifest, index: VerifiedIndex, volume: number, holds: (digest: Digest) => boolean): Planned[] {
   const targets = new Map<string, Target[]>()
   const contents = new Map<string, Chunk['content']>()
-  for (const [blob, { parts }] of blobsBrought(index)) {
+  const brought = blobsBrought(index)
+  for (const [blob, { parts }] of brought) {
     if (parts === undefined || holds(blob)) continue
     let offset = 0
     for (const part of parts) {
@@ -38,10 +42,26 @@ export function planOf(manifest: Manifest, index: VerifiedIndex, volume: number,
       offset += size
     }
   }
-  return entriesOf(index, volume).map(({ name, size, digest }) => {
+  const entries = entriesOf(index, volume)
+  markWhole(brought, entries, targets, contents)
+  return entries.map(({ name, size, digest }) => {
     const content = contents.get(name)
     return { name, size, keep: (name.startsWith(BLOBS) && !holds(digest)) || (name.startsWith(CHUNKS) && framesKept(manifest)), ...(content === undefined ? {} : { content }), targets: targets.get(name) ?? [] }
   })
+}
+
+/** A blob of which something is copied, or comes in another volume, or comes again later, is read once more by the parent instead. */
+function markWhole(brought: ReadonlyMap<Digest, { size: number }>, entries: readonly { name: string; size: number }[], targets: ReadonlyMap<string, Target[]>, contents: ReadonlyMap<string, Chunk['content']>): void {
+  const reached = new Map<Digest, number>()
+  for (const { name, size } of entries) {
+    for (const { blob, offset, count } of targets.get(name) ?? []) {
+      if ((reached.get(blob) ?? 0) === offset) reached.set(blob, offset + count * (contents.get(name)?.size ?? size))
+    }
+  }
+  for (const target of [...targets.values()].flat()) {
+    const { size } = brought.get(target.blob)!
+    if (reached.get(target.blob) === size) target.whole = size
+  }
 }
 
 /** Bytes that the plan writes. */
@@ -49,10 +69,10 @@ export function bytesWritten(plan: readonly Planned[]): number {
   return plan.reduce((sum, { size, keep, content, targets }) => sum + (keep ? size : 0) + targets.reduce((times, { count }) => times + count, 0) * (content?.size ?? size), 0)
 }
 
-/** One line for the confined process: `NAME SIZE KEEP CONTENT [HEX@OFFSET*COUNT …]`, CONTENT being `-` or `SIZE:HEX` of what a chunk unfolds to. */
+/** One line for the confined process: `NAME SIZE KEEP CONTENT [HEX@OFFSET*COUNT[=WHOLE] …]`, CONTENT being `-` or `SIZE:HEX` of what a chunk unfolds to. */
 export function planLine({ name, size, keep, content, targets }: Planned): string {
   const unfolds = content === undefined ? '-' : `${content.size}:${hexOf(content.digest)}`
-  return `${[name, size, keep ? 1 : 0, unfolds, ...targets.map(({ blob, offset, count }) => `${hexOf(blob)}@${offset}*${count}`)].join(' ')}\n`
+  return `${[name, size, keep ? 1 : 0, unfolds, ...targets.map(({ blob, offset, count, whole }) => `${hexOf(blob)}@${offset}*${count}${whole === undefined ? '' : `=${whole}`}`)].join(' ')}\n`
 }
 
 /** Bytes that are copied from blobs that the store holds. */

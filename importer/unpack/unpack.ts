@@ -1,14 +1,11 @@
 import { once } from 'node:events'
-import { constants } from 'node:fs'
-import { open } from 'node:fs/promises'
-import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import Type from 'typebox'
 import type { Digest } from '../../appliance/core/digest.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
-import { runProgram } from '../../appliance/core/run-program.ts'
+import { syncFileSystem } from '../../appliance/core/sync.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import { itemKey } from '../../bundles/format/item.ts'
@@ -19,6 +16,7 @@ import { startConfined } from './confine.ts'
 import type { Payload } from './open-volume.ts'
 import { planLine, planOf, type Planned } from './plan.ts'
 import { parityPlan } from './shards.ts'
+import { inTwo, type Stretch } from './stretches.ts'
 
 export type UnpackInput = {
   verified: VerifiedManifest
@@ -45,13 +43,78 @@ export type Unpacked = { bytes: number; kept: number; peakKiB: number }
 export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
   const { manifest } = input.verified
   const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), manifest.parity === undefined ? 0 : shardBytes(manifest.volumes))
-  const child = startConfined({ program: 'importer/unpack/inside.ts', largest, staging: input.staging, media: input.media.fd, ...(input.signal === undefined ? {} : { signal: input.signal }) })
-  const ended = endOf(child)
-  const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input)]).catch(async (failure: unknown) => {
+  const stretches = input.media.readers === 1 ? [{ offset: 0, plan: planFor(input), last: true }] : inTwo(planFor(input))
+  const pushing = pushingOut(input.staging)
+  const told = progressTogether(input, stretches.length, pushing.upTo)
+  // What ends one of them ends the other.
+  const failed = new AbortController()
+  const signal = input.signal === undefined ? failed.signal : AbortSignal.any([input.signal, failed.signal])
+  const passes = stretches.map(async (stretch, k) => await pass(stretch, { ...input, largest, signal, progress: told[k]! }).catch((failure: unknown) => {
+    failed.abort()
+    throw failure
+  }))
+  const done = await allOrFirstFailure(passes).catch(async (failure: unknown) => {
     throw (await input.media.fault()) ?? failure
   })
-  await runProgram('sync', { args: ['-f', input.staging], package: 'coreutils' })
+  await pushing.barrier()
+  return done.reduce((sum, { bytes, kept, peakKiB }) => ({ bytes: sum.bytes + bytes, kept: sum.kept + kept, peakKiB: sum.peakKiB + peakKiB }))
+}
+
+type Pass = Omit<UnpackInput, 'progress' | 'signal'> & { largest: number; signal: AbortSignal; progress: (done: number) => void }
+
+/** One confined process over its stretch of the payload. */
+async function pass(stretch: Stretch, input: Pass): Promise<Unpacked> {
+  const child = startConfined({ program: 'importer/unpack/inside.ts', largest: input.largest, staging: input.staging, media: input.media.fd, signal: input.signal })
+  const ended = endOf(child)
+  const [unpacked] = await Promise.all([resultOf(child, ended, input), feed(child, input.media.offset, stretch)])
   return unpacked
+}
+
+/** All have ended when this returns or throws: nobody writes into the staging folder any more. */
+async function allOrFirstFailure<T>(passes: readonly Promise<T>[]): Promise<T[]> {
+  const all = Promise.all(passes)
+  all.catch(() => undefined)
+  await Promise.allSettled(passes)
+  return await all
+}
+
+/** What each of them tells of its own, told as one sum. */
+function progressTogether(input: UnpackInput, count: number, also: (done: number) => void): ((done: number) => void)[] {
+  const each = Array.from({ length: count }, () => 0)
+  const total = payloadBytes(input.verified.manifest, input.volume)
+  return each.map((_none, k) => (done: number) => {
+    each[k] = done
+    const all = each.reduce((sum, bytes) => sum + bytes, 0)
+    input.progress?.(all, total)
+    also(all)
+  })
+}
+
+/** After so many bytes the disk is given what lies in the page cache, while more comes in: the kernel itself would wait for gigabytes. */
+const PUSH_BYTES = 128 * 1024 * 1024
+
+/** What is written reaches the disk while more comes in, so that the barrier at the end finds little left. One `sync -f` at a time. */
+function pushingOut(folder: string): { upTo: (bytes: number) => void; barrier: () => Promise<void> } {
+  let pushed = 0
+  let under: Promise<void> | undefined
+  let failed: { failure: unknown } | undefined
+  return {
+    upTo(bytes) {
+      if (under !== undefined || bytes - pushed < PUSH_BYTES) return
+      pushed = bytes
+      under = syncFileSystem(folder).catch((failure: unknown) => {
+        failed ??= { failure }
+      }).finally(() => {
+        under = undefined
+      })
+    },
+    async barrier() {
+      await under
+      // The kernel tells of bytes that did not reach the disk once: whoever was told must not forget it.
+      if (failed !== undefined) throw failed.failure
+      await syncFileSystem(folder)
+    },
+  }
 }
 
 /** One line of the child. It is our code behind walls, but what comes over them is checked like anything from outside. */
@@ -60,29 +123,18 @@ const Report = Type.Object({
   kept: Type.Optional(Type.Integer({ minimum: 0 })),
   finished: Type.Optional(Type.Literal(true)),
   peakKiB: Type.Optional(Type.Integer({ minimum: 0 })),
-  /** Push what is written of this blob to the disk. */
-  flush: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}([.]joining)?$' })),
   error: Type.Optional(Type.Object({ code: Type.String(), message: Type.String({ maxLength: 2000 }), hint: Type.String({ maxLength: 2000 }) })),
   /** For the log only. */
   cause: Type.Optional(Type.String({ maxLength: 500 })),
 })
 
 /** Follows the child's lines; its last one is the result. */
-async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: UnpackInput): Promise<Unpacked> {
+async function resultOf(child: ChildProcess, ended: Promise<Ended>, input: Pass): Promise<Unpacked> {
   let last: Type.Static<typeof Report> = {}
-  let flushing: Promise<void> | undefined
   for await (const line of createInterface({ input: child.stdout! })) {
     last = checkShape(Report, JSON.parse(line), 'the report of the confined process')
-    if (last.done !== undefined) input.progress?.(last.done, payloadBytes(input.verified.manifest, input.volume))
-    if (last.flush !== undefined && flushing === undefined) {
-      flushing = flush(join(input.staging, last.flush)).finally(() => {
-        flushing = undefined
-      })
-      // The barrier at the end reports what went wrong here.
-      flushing.catch(() => undefined)
-    }
+    if (last.done !== undefined) input.progress(last.done)
   }
-  await flushing
   const { code, stderr } = await ended
   if (last.error !== undefined && last.error.code in ERRORS) throw new DrydockError(last.error.code as ErrorCode, `${last.error.message}${itemOfChunk(input.index, last.error.message)}`, last.error.hint, { cause: last.cause })
   if (last.finished === true && code === 0) return { bytes: last.done ?? 0, kept: last.kept ?? 0, peakKiB: last.peakKiB ?? 0 }
@@ -95,15 +147,6 @@ function itemOfChunk(index: VerifiedIndex, message: string): string {
   if (entry === undefined) return ''
   const item = index.items.find(({ blobs }) => blobs.some(({ parts }) => parts?.some(part => 'entry' in part && part.entry === entry)))
   return item === undefined ? '' : ` (a chunk of ${itemKey(item)})`
-}
-
-async function flush(path: string): Promise<void> {
-  const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW)
-  try {
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
 }
 
 /** Volumes count from 1; parity volumes go on after the last one. */
@@ -135,15 +178,15 @@ function endOf(child: ChildProcess): Promise<Ended> {
 }
 
 /** The plan, at the pace at which the child reads it. A child that has died takes no more; resultOf says why. */
-async function feed(child: ChildProcess, input: UnpackInput): Promise<void> {
+async function feed(child: ChildProcess, begins: number | null, { offset, plan, last }: Stretch): Promise<void> {
   const stdin = child.stdin!
   stdin.on('error', () => undefined)
   const closed = once(child, 'close')
   // Nobody may be waiting for it when it fails; resultOf says why.
   closed.catch(() => undefined)
-  stdin.write(`${JSON.stringify({ offset: input.media.offset })}\n`)
+  stdin.write(`${JSON.stringify({ offset: begins === null ? null : begins + offset, last })}\n`)
   let lines = ''
-  for (const planned of planFor(input)) {
+  for (const planned of plan) {
     lines += planLine(planned)
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return

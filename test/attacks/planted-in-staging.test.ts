@@ -15,7 +15,7 @@ await t.test('a link in the staging folder is not there', async t => {
   symlinkSync(join(folder, 'secret'), join(staging.blobFolder, hexOf(linked)))
   writeFileSync(join(staging.blobFolder, hexOf(plain)), 'plain')
   mkdirSync(join(staging.blobFolder, hexOf(inner)))
-  t.same(await staging.staged(), [plain])
+  t.same((await staging.staged()).map(({ digest }) => digest), [plain])
   const over = staging.over(store)
   t.same([linked, plain, inner].map(digest => [over.has(digest), over.size(digest)]), [[false, undefined], [true, 5], [false, undefined]])
   await t.rejects(over.read(linked), { code: 'DD-MIRROR-002' })
