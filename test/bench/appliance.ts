@@ -1,7 +1,7 @@
+import { spawnSync } from 'node:child_process'
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { answerOf, clientFor, type Appliance } from '../../appliance/cli/appliance.ts'
-import { digestOf } from '../../appliance/core/digest.ts'
 import { RealSite } from '../scenarios/real-site.ts'
 import { coldCache, seconds } from './method.ts'
 
@@ -71,11 +71,14 @@ export class BenchAppliance {
     return (performance.now() - started) / 1000
   }
 
-  /** A file as a client gets it. @throws when other bytes are served */
-  async serves(path: string, digest: string): Promise<void> {
-    const answer = await fetch(`${this.#as('olga').known.url}/files/${path}`)
-    const found = answer.ok ? digestOf(Buffer.from(await answer.arrayBuffer())) : `HTTP ${answer.status}`
-    if (found !== digest) throw new Error(`expected ${digest} at /files/${path}, found ${found}`)
+  /** A file as a client gets it: curl, whose bytes sha256sum reads. @throws when other bytes are served */
+  serves(path: string, digest: string): void {
+    const { url, ca } = this.#as('olga').known
+    const file = join(this.site.folder, 'ca.crt')
+    writeFileSync(file, ca)
+    const { stdout, stderr } = spawnSync('sh', ['-c', 'curl -sS --fail --cacert "$1" "$2" | sha256sum', 'sh', file, `${url}/files/${path}`])
+    const found = `sha256:${stdout.toString().slice(0, 64)}`
+    if (found !== digest) throw new Error(`expected ${digest} at /files/${path}, found ${found} ${stderr.toString()}`)
   }
 
   /** What skopeo needs to pull from here: `host:port`, and the folder with the CA. */
@@ -88,7 +91,10 @@ export class BenchAppliance {
   }
 }
 
-/** The most memory, in MiB, that each program below `pid` had while `work` ran; by name. */
+/**
+ * The most memory, in MiB, that the programs below `pid` had at one time while `work` ran; by name, those of one name together. Of what they
+ * share (the pages of Node itself) each counts its part, as the kernel does it (Pss in proc_pid_smaps(5)); `up` is its own peak.
+ */
 export async function peakMemory<T>(pid: number, work: () => Promise<T>): Promise<{ result: T; up: number; children: Map<string, number> }> {
   const children = new Map<string, number>()
   let up = 0
@@ -99,18 +105,19 @@ export async function peakMemory<T>(pid: number, work: () => Promise<T>): Promis
       const text = read(`/proc/${name}/stat`)
       parents.set(Number(name), Number(text.slice(text.lastIndexOf(')') + 2).split(' ')[1]))
     }
+    const now = new Map<string, number>()
     for (const one of parents.keys()) {
       let above: number | undefined = one
       while (above !== undefined && above !== pid && above > 1) above = parents.get(above)
       if (above !== pid) continue
       const status = read(`/proc/${one}/status`)
-      const mib = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024
       const name = /^Name:\s+(.+)$/m.exec(status)?.[1] ?? ''
-      if (one === pid) up = Math.max(up, mib)
-      else children.set(name, Math.max(children.get(name) ?? 0, mib))
+      if (one === pid) up = Math.max(up, Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024)
+      else now.set(name, (now.get(name) ?? 0) + Number(/^Pss:\s+(\d+) kB$/m.exec(read(`/proc/${one}/smaps_rollup`))?.[1] ?? 0) / 1024)
     }
+    for (const [name, mib] of now) children.set(name, Math.max(children.get(name) ?? 0, mib))
   }
-  const timer = setInterval(look, 100)
+  const timer = setInterval(look, 50)
   try {
     return { result: await work(), up, children }
   } finally {

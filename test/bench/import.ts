@@ -20,7 +20,7 @@ export const importBench: Bench = {
       const memory = await memoryOf(builder, options.folder, bundle)
       return [
         ratioRow('import', `${size / MIB} MiB, ${timed.value.toFixed(2)} s`, timed, 0.8, size === JUDGED_AT),
-        budgetRow('import', 'memory of the importing process', memory.unpacker, 'MiB', 150, size >= JUDGED_AT),
+        budgetRow('import', 'memory of the importing processes', memory.unpacker, 'MiB', 150, size >= JUDGED_AT),
         { bench: 'import', row: 'memory of up meanwhile', value: memory.up, unit: 'MiB', reference: null, ratio: null, goal: 'none', held: null },
         budgetRow('import', 'bytes written, by new bytes', memory.written / size, '×', 1.05, size >= JUDGED_AT),
       ]
@@ -60,7 +60,7 @@ async function withFiles(options: BenchOptions, sizes: Sizes, work: (made: WithF
 
 /** The clock stops when a client has got a file of it, and its bytes are the right ones. */
 async function importOnce(builder: RealSite, folder: string, bundle: string, last: WithFiles['last']): Promise<number> {
-  return await BenchAppliance.once(builder, folder, async appliance => await appliance.import(bundle, async () => await appliance.serves(last.name, last.digest)))
+  return await BenchAppliance.once(builder, folder, async appliance => await appliance.import(bundle, () => appliance.serves(last.name, last.digest)))
 }
 
 async function memoryOf(builder: RealSite, folder: string, bundle: string): Promise<{ up: number; unpacker: number; written: number }> {

@@ -58,8 +58,8 @@ export const servedBench: Bench = {
       const timed = await inTurn(
         async () => await BenchAppliance.once(builder, options.folder, async appliance => {
           const { host, certs } = appliance.registry()
-          return await appliance.import(bundle, async () => {
-            await appliance.serves(last.name, last.blobs[0]!.digest)
+          return await appliance.import(bundle, () => {
+            appliance.serves(last.name, last.blobs[0]!.digest)
             pull(['--src-cert-dir', certs], `${host}/bench/image:1`, options.folder)
           })
         }),
@@ -69,7 +69,7 @@ export const servedBench: Bench = {
           const took = seconds('sha256sum', ['-c', 'sums'], { cwd: options.folder })
             + seconds('skopeo', ['copy', '--quiet', '--preserve-digests', '--dest-tls-verify=false', `oci-archive:${image}:1`, `docker://${host}/bench/image:1`])
             + seconds('tar', ['-C', into, '-xf', tar]) + seconds('sync', [])
-            + seconds('sha256sum', [files[0]!], { cwd: into })
+            + seconds('sha256sum', [last.blobs[0]!.digest.slice(7)], { cwd: into })
             + timedPull(['--src-tls-verify=false'], `${host}/bench/image:1`, options.folder)
           removeTree(into)
           return took
