@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readFile, rm } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Clock } from '../../appliance/core/clock.ts'
@@ -15,6 +15,7 @@ import type { Collecting } from './collecting.ts'
 import { readCollection, type Collection } from './collection.ts'
 import { allOrStop, limiter } from './fetch/limiter.ts'
 import { collectFiles } from './files/collect-files.ts'
+import { HALVES } from './half.ts'
 import { holdWorkspace } from './hold.ts'
 import { PARALLEL_DOWNLOADS, PARALLEL_FILES } from './limits.ts'
 import { collectNpm } from './npm/collect-npm.ts'
@@ -79,6 +80,8 @@ async function collectInto(folder: string, collection: Collection, input: Collec
     const lockDigest = digestOf(text)
     if (former !== undefined && former.digest !== lockDigest) await keepFormerLock(folder, former.text, former.lock.created, former.digest)
     await writeDurably(lockPath, text, { mode: 0o640 })
+    // All that was wanted is whole; what is half is of something that nobody wants any more.
+    await rm(join(folder, HALVES), { recursive: true, force: true })
     meter.stop()
     return { lock, lockPath, lockDigest, fetchedBytes, ...totals(lock), unneeded: await unneededBlobs(folder, input.prune === true) }
   } finally {

@@ -14,6 +14,8 @@ export const FIRST_PAUSE_MS = 400
 /** A connection that gives no byte for this long is given up, in milliseconds. */
 export const SILENCE_MS = 60_000
 export const REDIRECTS = 5
+/** Downloads from this many bytes on keep what came when they are cut off, and so much more counts as progress over a bad line. */
+export const RESUMABLE_BYTES = 1024 * 1024
 /** Bytes of one document that is read into memory: a packument, a token, an error page. */
 export const DOCUMENT_BYTES = 64 * 1024 * 1024
 export const COLLECTION_BYTES = 1024 * 1024

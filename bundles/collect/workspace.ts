@@ -6,6 +6,7 @@ import { digestFromHex, digestOfFile, hexOf, type Digest } from '../../appliance
 import { ensureFolder, openDurable, writeDurably } from '../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import { BLOB_FOLDER } from '../format/collection-lock.ts'
+import { openHalfBlob, type Half } from './half.ts'
 import type { Meter } from './progress.ts'
 
 /** What upstream says about bytes, in any of the ways that registries say it. */
@@ -20,6 +21,7 @@ export type Kept = { digest: Digest; size: number }
 /**
  *     WORKSPACE/lock.json      what the collection was resolved to
  *     WORKSPACE/blobs/<hex>    every blob of every item, named by its SHA-256
+ *     WORKSPACE/halves/…       large downloads on their way, see half.ts
  *     WORKSPACE/cache/…        apt's lists, npm's answers; can be deleted at any time
  */
 export interface Workspace {
@@ -33,6 +35,8 @@ export interface Workspace {
    * @throws DD-COLLECT-004 naming `what` and both hashes.
    */
   keep(what: string, body: AsyncIterable<Uint8Array>, expected: Expected | undefined): Promise<Kept>
+  /** A large download that may be cut off and go on later; undefined while somebody else in this process is at the same bytes. */
+  half(expected: Expected): Promise<Half | undefined>
   /** Small bytes that we made ourselves, such as the METADATA taken out of a wheel. */
   put(bytes: Uint8Array): Promise<Kept>
 }
@@ -40,6 +44,7 @@ export interface Workspace {
 export async function openWorkspace(folder: string, meter: Meter): Promise<Workspace> {
   const blobs = join(folder, BLOB_FOLDER)
   await ensureFolder(blobs)
+  const halvesOpen = new Set<string>()
   const blobPath = (digest: Digest) => join(blobs, hexOf(digest))
   return {
     folder,
@@ -77,6 +82,15 @@ export async function openWorkspace(folder: string, meter: Meter): Promise<Works
       } finally {
         await writer.discard()
       }
+    },
+    async half(expected) {
+      if (halvesOpen.has(expected.hex)) return undefined
+      halvesOpen.add(expected.hex)
+      const release = (): void => void halvesOpen.delete(expected.hex)
+      return await openHalfBlob(folder, expected, meter, release).catch((failure: unknown) => {
+        release()
+        throw failure
+      })
     },
     async put(bytes) {
       const digest = digestFromHex(createHash('sha256').update(bytes).digest('hex'))

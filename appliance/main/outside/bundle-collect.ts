@@ -13,7 +13,7 @@ export function register(bundle: Command): void {
     .description(
       'Resolves a collection file (YAML) to WORKSPACE/lock.json with every digest, and fetches what it names into WORKSPACE/blobs.\n' +
         'Packages come from the registries that this machine is set up for (/etc/apt, npm config, pip config); signatures and hashes\n' +
-        'of upstream are checked. Run it again to go on where it stopped: what is there is not fetched again.',
+        'of upstream are checked. Run it again to go on where it stopped: what is there, also half of a large file, is not fetched again.',
     )
     .argument('<collection>', 'the collection file')
     .requiredOption('--workspace <dir>', 'folder of the sender; it is made when it is not there')

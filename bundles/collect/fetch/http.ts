@@ -25,14 +25,26 @@ export async function environmentSettings(environment: NodeJS.ProcessEnv): Promi
   return { ...(ca === undefined ? {} : { ca }), proxy: { HTTP_PROXY: proxy('http_proxy'), HTTPS_PROXY: proxy('https_proxy'), NO_PROXY: proxy('no_proxy') } }
 }
 
-export type Download = { url: string; what: string; accept?: string; signal: AbortSignal }
+/** What is wanted of a body: from this byte on, as long as it is of the answer with that strong ETag. */
+export type Part = { from: number; etag: string | undefined }
+export type Download = {
+  url: string
+  what: string
+  accept?: string
+  signal: AbortSignal
+  /** Asked before each try; undefined for the whole body. */
+  part?: () => Part | undefined
+  /** Asked after each fault: whether so much came that the tries are counted anew. */
+  advanced?: () => boolean
+}
 
 export interface HttpClient {
   /**
-   * Gives the body of a 200 answer to `use`, which must read it to its end; tries again from the start on network faults.
+   * Gives the body of a 200 answer to `use`, which must read it to its end; tries again on network faults. `from` is the byte where the body
+   * begins: 0, or that of the part that was asked for.
    * @throws DD-COLLECT-005 when the registry cannot be reached, DD-COLLECT-006 when it says 404 or 410.
    */
-  read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders) => Promise<T>): Promise<T>
+  read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders, from: number) => Promise<T>): Promise<T>
   /** A small document, whole. */
   document(download: Download): Promise<Buffer>
   close(): void
@@ -43,17 +55,25 @@ export function openHttp(settings: HttpSettings): HttpClient {
   const plain = new http.Agent(shared)
   const secure = new https.Agent({ ...shared, ...(settings.ca === undefined ? {} : { ca: settings.ca }) })
 
-  async function answer(download: Download): Promise<http.IncomingMessage> {
+  async function answer(download: Download): Promise<{ response: http.IncomingMessage; from: number }> {
     let url = new URL(download.url)
     let challenged = false
+    let part = download.part?.()
     for (let hop = 0; hop <= REDIRECTS; hop++) {
       const response = await request(url, {
         agent: url.protocol === 'https:' ? secure : plain,
-        headers: { 'user-agent': 'drydock', 'accept-encoding': 'identity', accept: download.accept ?? '*/*', ...settings.headersFor?.(url) },
+        headers: { 'user-agent': 'drydock', 'accept-encoding': 'identity', accept: download.accept ?? '*/*', ...partHeaders(part), ...settings.headersFor?.(url) },
         signal: download.signal,
       })
       const status = response.statusCode ?? 0
-      if (status === 200) return response
+      if (status === 200) return { response, from: 0 }
+      if (part !== undefined && (status === 206 || status === 416)) {
+        if (status === 206 && firstByte(response) === part.from) return { response, from: part.from }
+        // Another part than was asked for, or nothing behind it: then all of it.
+        response.destroy()
+        part = undefined
+        continue
+      }
       response.resume()
       const target = response.headers.location
       if ([301, 302, 303, 307, 308].includes(status) && target !== undefined) {
@@ -81,15 +101,16 @@ export function openHttp(settings: HttpSettings): HttpClient {
     throw new DrydockError('DD-COLLECT-005', `expected ${download.what} after at most ${REDIRECTS} redirects, found more`, 'look at the registry or proxy that sends them')
   }
 
-  async function read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders) => Promise<T>): Promise<T> {
-    return await withRetries(download.what, download.signal, async () => {
-      const response = await answer(download)
+  async function read<T>(download: Download, use: (body: AsyncIterable<Buffer>, headers: http.IncomingHttpHeaders, from: number) => Promise<T>): Promise<T> {
+    const attempt = async (): Promise<T> => {
+      const { response, from } = await answer(download)
       try {
-        return await use(whole(response), response.headers)
+        return await use(whole(response), response.headers, from)
       } finally {
         response.destroy()
       }
-    })
+    }
+    return await withRetries(download.what, download.signal, attempt, download.advanced)
   }
 
   return {
@@ -111,6 +132,16 @@ export function openHttp(settings: HttpSettings): HttpClient {
       secure.destroy()
     },
   }
+}
+
+function partHeaders(part: Part | undefined): Record<string, string> {
+  if (part === undefined) return {}
+  return { range: `bytes=${part.from}-`, ...(part.etag === undefined ? {} : { 'if-range': part.etag }) }
+}
+
+function firstByte({ headers }: http.IncomingMessage): number | undefined {
+  const first = /^bytes (\d{1,15})-/.exec(headers['content-range'] ?? '')?.[1]
+  return first === undefined ? undefined : Number(first)
 }
 
 async function request(url: URL, options: https.RequestOptions): Promise<http.IncomingMessage> {

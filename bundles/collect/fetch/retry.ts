@@ -12,15 +12,17 @@ export class NetworkFault extends Error {
 
 /**
  * Tries until it works, with doubling pauses, at most TRIES times. Only network faults are tried again: a wrong hash stays wrong.
+ * @param advanced a try that failed was not in vain: they are counted anew, so that a large download over a bad line comes to its end.
  * @throws DD-COLLECT-005 after the last try, DD-CORE-007 when cancelled.
  */
-export async function withRetries<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
+export async function withRetries<T>(what: string, signal: AbortSignal, attempt: () => Promise<T>, advanced?: () => boolean): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {
       return await attempt()
     } catch (failure) {
       if (signal.aborted) throw cancelled(what, failure)
       if (!(failure instanceof NetworkFault)) throw failure
+      if (advanced?.() === true) tries = 1
       if (tries === TRIES) {
         throw new DrydockError(
           'DD-COLLECT-005',

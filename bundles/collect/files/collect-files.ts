@@ -6,6 +6,7 @@ import { DrydockError } from '../../../appliance/core/error.ts'
 import type { Item } from '../../format/item.ts'
 import type { Collecting } from '../collecting.ts'
 import type { FileWant } from '../collection.ts'
+import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { environmentSettings, openHttp } from '../fetch/http.ts'
 import { FILES_IN_FOLDER } from '../limits.ts'
 import { purl } from '../purl.ts'
@@ -59,7 +60,7 @@ async function fetchedFile(want: Extract<FileWant, { url: string }>, collecting:
   async function fetched({ url, sha256 }: typeof want, what: string, { download }: Collecting): Promise<Kept> {
     const http = openHttp(await environmentSettings(environment))
     try {
-      return await download(async () => await http.read({ url, what, signal }, async body => await workspace.keep(what, body, { algorithm: 'sha256', hex: sha256, by: 'the collection file' })))
+      return await download(async () => await fetchBlob(http, { url, what, signal, expected: { algorithm: 'sha256', hex: sha256, by: 'the collection file' } }, workspace))
     } finally {
       http.close()
     }

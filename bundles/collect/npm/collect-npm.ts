@@ -9,6 +9,7 @@ import { checkShape } from '../../format/check.ts'
 import { DigestText, type Item } from '../../format/item.ts'
 import type { Json } from '../../format/json.ts'
 import type { Collecting } from '../collecting.ts'
+import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
 import { npmLicences } from '../licences.ts'
@@ -64,7 +65,7 @@ async function versionItem(want: NpmWant, collecting: Collecting, config: NpmCon
   const registry = config.registryOf(want.name)
   const found = await versionManifest(want, registry, http, collecting.signal)
   const expected = agreed(want, found, what, collecting.pinned(`npm:${want.name}@${want.version}`)?.metadata['integrity'])
-  const kept = await http.read({ url: tarballUrl(want, registry, found), what, signal: collecting.signal }, async body => await workspace.keep(what, body, expected))
+  const kept = await fetchBlob(http, { url: tarballUrl(want, registry, found), what, signal: collecting.signal, expected }, workspace)
   const sha512 = expected.algorithm === 'sha512' ? expected.hex : await hashOfFile(workspace.blobPath(kept.digest), 'sha512')
   const integrity = `sha512-${Buffer.from(sha512, 'hex').toString('base64')}`
   const entry: Cached = { integrity, digest: kept.digest, size: kept.size, manifest: keptManifest(found, integrity) }

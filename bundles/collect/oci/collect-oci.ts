@@ -167,9 +167,7 @@ async function cosignItems(digest: Digest, name: string, source: ImageSource, ru
 async function fetchBlobs(tree: Tree, source: ImageSource, running: Map<Digest, Promise<void>>, what: string, collecting: Collecting): Promise<void> {
   const { workspace, download } = collecting
   const keep = async (part: Descriptor, digest: Digest) => {
-    const fetched = async () =>
-      await source.blob(part, async body => await workspace.keep(`${digest} of ${what}`, body, { algorithm: 'sha256', hex: hexOf(digest), by: 'its manifest' }))
-    const size = (await workspace.present(digest)) ?? (await download(fetched)).size
+    const size = (await workspace.present(digest)) ?? (await download(async () => await source.blob(part, workspace))).size
     if (size !== part.size) throw otherSize(part, size, what)
   }
   await allOrStop(collecting.signal, () => [...tree.parts].map(async ([digest, part]) => {

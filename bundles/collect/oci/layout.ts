@@ -7,7 +7,7 @@ import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
 import { checkShape } from '../../format/check.ts'
 import { Descriptor, isManifest, mediaTypeOf, parsedJson, parseManifest } from './descriptor.ts'
 import { MANIFEST_BYTES } from '../limits.ts'
-import type { FoundManifest, ImageSource } from './source.ts'
+import { expectedOf, type FoundManifest, type ImageSource } from './source.ts'
 
 const REF_NAME = 'org.opencontainers.image.ref.name'
 const LayoutIndex = Type.Object({ manifests: Type.Array(Descriptor) })
@@ -43,11 +43,11 @@ export async function openLayout(folder: string, tag: string | undefined, what: 
     async manifest(descriptor) {
       return await smallFile(blobPath(parseDigest(descriptor.digest)), what)
     },
-    async blob(descriptor, use) {
+    async blob(descriptor, workspace) {
       const handle = await open(blobPath(parseDigest(descriptor.digest)), constants.O_RDONLY | constants.O_NOFOLLOW).catch((failure: unknown) => {
         throw missing(descriptor.digest, what, failure)
       })
-      return await use(createReadStream('', { fd: handle, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>)
+      return await workspace.keep(`${descriptor.digest} of ${what}`, createReadStream('', { fd: handle, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, expectedOf(descriptor))
     },
     async referrers(digest) {
       const referring: Descriptor[] = []

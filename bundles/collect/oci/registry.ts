@@ -1,11 +1,12 @@
 import { digestOf, hexOf, type Digest } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
+import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { environmentSettings, openHttp, type HttpClient, type HttpSettings } from '../fetch/http.ts'
 import { MANIFEST_BYTES, REFERRER_PAGES } from '../limits.ts'
 import { isManifest, MANIFEST_TYPES, mediaTypeOf, parseManifest, type Descriptor } from './descriptor.ts'
 import type { MachineSays } from './machine.ts'
 import { isLoopback, type Reference } from './registry-name.ts'
-import type { FoundManifest, ImageSource } from './source.ts'
+import { expectedOf, type FoundManifest, type ImageSource } from './source.ts'
 
 const INDEX = 'application/vnd.oci.image.index.v1+json'
 /** Docker's own registry is called one thing and answers at another. */
@@ -54,8 +55,9 @@ export async function openRegistry(reference: Reference, { credentials }: Machin
     root: async () => await manifestAt(target),
     tagged,
     manifest: async ({ digest }) => (await manifestAt(digest)).bytes,
-    async blob({ digest }, use) {
-      return await http.read({ url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal }, use)
+    async blob(descriptor, workspace) {
+      const { digest } = descriptor
+      return await fetchBlob(http, { url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal, expected: expectedOf(descriptor) }, workspace)
     },
     async referrers(digest) {
       const list = await absentAsUndefined(async () => await referrerPages(`${api}/v2/${name}/referrers/${digest}`))

@@ -7,7 +7,7 @@ import { runProgram } from '../../../appliance/core/run-program.ts'
 import type { Collecting } from '../collecting.ts'
 import { mediaTypeOf, type Descriptor } from './descriptor.ts'
 import { isLoopback } from './registry-name.ts'
-import type { FoundManifest, ImageSource } from './source.ts'
+import { expectedOf, type FoundManifest, type ImageSource } from './source.ts'
 
 /**
  * An image by skopeo, which honours all of the machine's container configuration and knows what `docker save` writes. It copies the
@@ -45,8 +45,8 @@ export async function openBySkopeo(address: { docker: string } | { dockerArchive
       })
     },
     manifest: async descriptor => await readFile(await path(descriptor)),
-    async blob(descriptor, use) {
-      return await use(createReadStream(await path(descriptor), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>)
+    async blob(descriptor, workspace) {
+      return await workspace.keep(`${descriptor.digest} of ${what}`, createReadStream(await path(descriptor), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, expectedOf(descriptor))
     },
     async referrers() {
       return []

@@ -1,4 +1,5 @@
-import type { Digest } from '../../../appliance/core/digest.ts'
+import { hexOf, parseDigest, type Digest } from '../../../appliance/core/digest.ts'
+import type { Expected, Kept, Workspace } from '../workspace.ts'
 import type { Descriptor } from './descriptor.ts'
 
 /** A manifest as it came, with the media type that goes with it. */
@@ -12,9 +13,13 @@ export interface ImageSource {
   tagged(tag: string): Promise<FoundManifest | undefined>
   /** A manifest that an index or a referrer list names. The caller checks its digest. */
   manifest(descriptor: Descriptor): Promise<Buffer>
-  /** The bytes of a config or layer, given to `use` which reads and checks them. */
-  blob<T>(descriptor: Descriptor, use: (body: AsyncIterable<Buffer>) => Promise<T>): Promise<T>
+  /** The bytes of a config or layer, kept in the workspace when they have their digest. */
+  blob(descriptor: Descriptor, workspace: Workspace): Promise<Kept>
   /** What names this digest as its subject (OCI 1.1). */
   referrers(digest: Digest): Promise<Descriptor[]>
   close(): Promise<void>
+}
+
+export function expectedOf({ digest }: Descriptor): Expected {
+  return { algorithm: 'sha256', hex: hexOf(parseDigest(digest)), by: 'its manifest' }
 }

@@ -6,6 +6,7 @@ import { printable } from '../../../appliance/core/printable.ts'
 import type { Item } from '../../format/item.ts'
 import { normalisedName } from '../../format/pypi-name.ts'
 import type { Collecting } from '../collecting.ts'
+import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
 import { wheelLicences } from '../licences.ts'
@@ -108,7 +109,7 @@ async function wheelItem(wheel: ChosenWheel, { workspace, meter, signal, pinned 
   const former = pinned(`pypi:${wheel.name}@${wheel.version}`)?.blobs.find(blob => blob.name === filename)
   if (former !== undefined && former.digest !== digest) throw mismatch(what, { algorithm: 'sha256', hex: hexOf(former.digest), by: 'the former lock.json of this workspace' }, wheel.sha256, 'the index')
   const size = (await workspace.present(digest))
-    ?? (await http.read({ url: wheel.url.replace(/#.*$/, ''), what, signal }, async body => await workspace.keep(what, body, { algorithm: 'sha256', hex: wheel.sha256, by: 'the index' }))).size
+    ?? (await fetchBlob(http, { url: wheel.url.replace(/#.*$/, ''), what, signal, expected: { algorithm: 'sha256', hex: wheel.sha256, by: 'the index' } }, workspace)).size
   const text = await wheelMetadata(workspace.blobPath(digest), what)
   const metadata = await workspace.put(text)
   const header = text.toString('utf8').split(/\r?\n\r?\n/, 1)[0] ?? ''
