@@ -7,15 +7,17 @@ import { checkShape } from '../format/check.ts'
 import { CONTROL_KINDS } from '../format/control.ts'
 import { BLOB_FOLDER, CollectionLock, LOCK_FILE, Workspace, WORKSPACE_FILE } from '../format/collection-lock.ts'
 
+/** `folder` is the sender's own: what it remembers of the bundles that it made. */
 export type OpenWorkspace = { folder: string; lock: CollectionLock; blobFolder: string; sender: Workspace }
 
 /**
  * The workspace as build sees it; the first build names its site and stream, and they stay.
+ * @param senderFolder another folder for the sender, where one collection goes to several sites
  * @throws DD-BUNDLE-017 when there is no lock, DD-BUNDLE-014 when it belongs to another site or stream
  */
-export async function openWorkspace(folder: string, wanted: { site?: string; stream?: string; epoch?: number }): Promise<OpenWorkspace> {
+export async function openWorkspace(folder: string, wanted: { site?: string; stream?: string; epoch?: number }, senderFolder = folder): Promise<OpenWorkspace> {
   const lock = checkShape(CollectionLock, await readJson(join(folder, LOCK_FILE)), LOCK_FILE)
-  const found = await readJson(join(folder, WORKSPACE_FILE)).catch((failure: unknown) => {
+  const found = await readJson(join(senderFolder, WORKSPACE_FILE)).catch((failure: unknown) => {
     if (failure instanceof DrydockError && isErrno(failure.cause, 'ENOENT')) return undefined
     throw failure
   })
@@ -26,7 +28,7 @@ export async function openWorkspace(folder: string, wanted: { site?: string; str
       throw new DrydockError('DD-BUNDLE-014', `expected ${field} ${sender[field]}, which this workspace serves, found ${asked}`, `leave out --${field}, or use another workspace folder for ${asked}`)
     }
   }
-  return { folder, lock, blobFolder: join(folder, BLOB_FOLDER), sender: { ...sender, epoch: wanted.epoch ?? sender.epoch } }
+  return { folder: senderFolder, lock, blobFolder: join(folder, BLOB_FOLDER), sender: { ...sender, epoch: wanted.epoch ?? sender.epoch } }
 }
 
 function firstSender(wanted: { site?: string; stream?: string }, name: string): Workspace {

@@ -3,12 +3,13 @@ import { join } from 'node:path'
 import { zstdDecompressSync } from 'node:zlib'
 import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { BLOB_FOLDER, LOCK_FILE } from '../format/collection-lock.ts'
+import { BLOB_FOLDER, LOCK_FILE, SITES_FOLDER } from '../format/collection-lock.ts'
 import { FORMER_LOCKS } from './limits.ts'
 
 /**
  *     WORKSPACE/locks/<created>-<digest>.json    the last FORMER_LOCKS locks before the newest
  *     WORKSPACE/records/*.sent.zst               what build remembers of each bundle (bundles/build)
+ *     WORKSPACE/sites/SITE/records/*.sent.zst    the same of each site of a relay
  */
 const LOCKS = 'locks'
 const RECORDS = 'records'
@@ -37,7 +38,7 @@ export async function keepFormerLock(folder: string, text: string, created: stri
 }
 
 /**
- * Blobs that neither the newest lock, nor one of the former ones, nor the record of the last bundle names.
+ * Blobs that neither the newest lock, nor one of the former ones, nor the record of the last bundle (to each site) names.
  * @param remove deletes them. A record that cannot be read stops it: what it needs is not known.
  */
 export async function unneededBlobs(folder: string, remove: boolean): Promise<Unneeded> {
@@ -57,8 +58,11 @@ export async function unneededBlobs(folder: string, remove: boolean): Promise<Un
 async function documents(folder: string): Promise<string[]> {
   const texts = [await readFile(join(folder, LOCK_FILE), 'utf8')]
   for (const name of await namesIn(join(folder, LOCKS))) if (name.endsWith('.json')) texts.push(await readFile(join(folder, LOCKS, name), 'utf8'))
-  const last = (await namesIn(join(folder, RECORDS))).filter(name => name.endsWith('.sent.zst')).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
-  if (last !== undefined) texts.push(await recordText(join(folder, RECORDS, last)))
+  const senders = [folder, ...(await namesIn(join(folder, SITES_FOLDER))).map(site => join(folder, SITES_FOLDER, site))]
+  for (const sender of senders) {
+    const last = (await namesIn(join(sender, RECORDS))).filter(name => name.endsWith('.sent.zst')).toSorted((a, b) => a.localeCompare(b, 'en', { numeric: true })).at(-1)
+    if (last !== undefined) texts.push(await recordText(join(sender, RECORDS, last)))
+  }
   return texts
 }
 

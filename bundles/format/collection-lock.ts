@@ -7,10 +7,12 @@ import { Item } from './item.ts'
  *     WORKSPACE/lock.json        collect writes it: what the collection file was resolved to, every digest in it
  *     WORKSPACE/blobs/<hex>      collect fills it: every blob of every item, verified, named by its SHA-256
  *     WORKSPACE/workspace.json   build's own: which sender this is and the last sequence it used, see Workspace
+ *     WORKSPACE/sites/SITE/…     a relay of several sites: workspace.json and records/ of each, over the lock and the blobs of all
  */
 export const LOCK_FILE = 'lock.json'
 export const BLOB_FOLDER = 'blobs'
 export const WORKSPACE_FILE = 'workspace.json'
+export const SITES_FOLDER = 'sites'
 
 /** `lock.json`. Same lock, same sequence, same bundle bytes; so `created` is the lock's time, UTC with seconds, and items stand in the order of their keys. */
 export const CollectionLock = Type.Object(

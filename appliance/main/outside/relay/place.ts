@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { createReadStream } from 'node:fs'
 import { digestOf, hexOf } from '../../../core/digest.ts'
 import { ensureFolder, openDurable, syncFolder } from '../../../core/durable-file.ts'
-import { DrydockError, isErrno } from '../../../core/error.ts'
+import { DrydockError } from '../../../core/error.ts'
 
 /** @throws DD-RELAY-004 */
 export async function checkWatchFolder(path: string): Promise<void> {
@@ -18,22 +18,28 @@ export function hiddenFolder(folder: string, workspace: string): string {
 }
 
 /**
- * Finished files into a folder that somebody watches: each appears under its name at once and whole, or not at all, in the given order.
- * Files that are not in `from` any more went before a relay was killed. From another file system they are copied beside their place first.
+ * Finished files into a folder that somebody watches: each appears under its name at once and whole, or not at all, in the given order; the
+ * files of a set one right after the other, however long they take to copy. Files that are not in `from` any more went before a relay was
+ * killed. From another file system they are copied beside their place first, all of them before the first one appears.
  */
 export async function dropInto(folder: string, from: string, files: readonly string[], hidden: string): Promise<void> {
-  for (const name of files) {
-    const source = join(from, basename(name))
-    const target = join(folder, basename(name))
-    if ((await lstat(source).catch(() => undefined)) === undefined) continue
-    await rename(source, target).catch(async (failure: unknown) => {
-      if (!isErrno(failure, 'EXDEV')) throw failure
-      await copyInto(source, join(hidden, basename(name)))
-      await rename(join(hidden, basename(name)), target)
-      await rm(source)
-    })
-    await syncFolder(folder)
+  const names = files.map(name => basename(name))
+  const left: { name: string; source: string; ready: string }[] = []
+  for (const name of names) {
+    const source = join(from, name)
+    if ((await lstat(source).catch(() => undefined)) !== undefined) left.push({ name, source, ready: source })
   }
+  if (left.length > 0 && (await stat(from)).dev !== (await stat(folder)).dev) {
+    for (const file of left) {
+      file.ready = join(hidden, file.name)
+      await copyInto(file.source, file.ready)
+    }
+  }
+  for (const { name, source, ready } of left) {
+    await rename(ready, join(folder, name))
+    if (ready !== source) await rm(source)
+  }
+  if (left.length > 0) await syncFolder(folder)
   for (const emptied of [from, hidden]) await rmdir(emptied).catch(() => undefined)
 }
 

@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { setTimeout as pause } from 'node:timers/promises'
 import { stringify } from 'yaml'
 import { readRelay } from '../../../../appliance/main/outside/relay/relay-file.ts'
-import { relayRound, type Outcome } from '../../../../appliance/main/outside/relay/round.ts'
+import type { Outcome } from '../../../../appliance/main/outside/relay/delivery.ts'
+import { outcomeOfRound } from './outcome-of-round.ts'
 import type { ImportRecord } from '../../../../bundles/format/import-record.ts'
 import { initSite, planSite, startSite } from '../site.ts'
 
@@ -33,7 +34,7 @@ await t.test('from a change on the connected side to what is served inside, and 
     since: { receipts: 'receipts', applianceKey: 'appliance.asc' }, volume: '900000',
   }))
   writeFileSync(join(outside, 'files', 'large.bin'), createCipheriv('aes-128-ctr', Buffer.alloc(16), Buffer.alloc(16)).update(Buffer.alloc(2_000_000)))
-  const round = async (): Promise<Outcome> => await relayRound({
+  const round = async (): Promise<Outcome> => await outcomeOfRound({
     relay: await readRelay(join(outside, 'relay.yaml')), environment: process.env, clock: { now: () => new Date() }, signal: new AbortController().signal, force: false, whole: false, progress: () => undefined, say: text => t.fail(text),
   })
   const until = async (sequence: number, state: ImportRecord['state']): Promise<ImportRecord> => {

@@ -13,8 +13,9 @@ import { openBundle, signBundle } from '../../../../bundles/build/index.ts'
 import { startArchive } from '../../../bundles/collect/support/archive.ts'
 import { startLoopback } from '../../../bundles/collect/support/loopback.ts'
 import { person, trustOf, type Person } from '../../../support/bundles.ts'
-import { relayRound, type Outcome } from '../../../../appliance/main/outside/relay/round.ts'
+import type { Outcome } from '../../../../appliance/main/outside/relay/delivery.ts'
 import { readRelay } from '../../../../appliance/main/outside/relay/relay-file.ts'
+import { outcomeOfRound } from './outcome-of-round.ts'
 import { LAUNCHER, runDrydock, type Run } from '../../cli/run-drydock.ts'
 import { startCountingProxy } from './counting-proxy.ts'
 
@@ -63,7 +64,7 @@ function place(name: string, options: { people?: readonly Person[]; threshold?: 
     run: async (...words) => await runDrydock(['bundle', 'relay', join(folder, 'relay.yaml'), ...words], { env: { HOME: folder, npm_config_cache: join(root, 'npm-cache') } }),
     async round(more = {}) {
       const said: string[] = []
-      const outcome = await relayRound({ relay: await readRelay(join(folder, 'relay.yaml')), environment: process.env, clock: { now: () => new Date() }, signal: new AbortController().signal, force: false, whole: false, ...more, progress: () => undefined, say: text => said.push(text) })
+      const outcome = await outcomeOfRound({ relay: await readRelay(join(folder, 'relay.yaml')), environment: process.env, clock: { now: () => new Date() }, signal: new AbortController().signal, force: false, whole: false, ...more, progress: () => undefined, say: text => said.push(text) })
       return { ...outcome, said }
     },
     dropped: () => readdirSync(watch).toSorted(),
@@ -113,7 +114,7 @@ await t.test('what changed is dropped, what did not is not, and everything came 
   t.match(await site.run('--once'), { code: 0, out: /dropped sequence 2 for site-a: tools-0002/ })
   t.same(site.dropped(), ['tools-0001.v1-of-1.drydock', 'tools-0002.v1-of-1.drydock'])
   t.equal(proxy.asked.length, registry.requests.length + debian.requests.length)
-  t.match(await site.run('--status', '--json').then(run => run.records()), [{ type: 'status', running: false, failures: 0, dropped: { sequence: 2 }, waiting: [], moving: null }])
+  t.match(await site.run('--status', '--json').then(run => run.records()), [{ type: 'status', running: false, failures: 0, sites: [{ site: 'site-a', dropped: { sequence: 2 }, waiting: [], moving: null }] }])
 })
 
 await t.test('what needs a second signature waits in the outbox, and is dropped when it has it', async t => {

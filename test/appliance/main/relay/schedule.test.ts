@@ -29,7 +29,7 @@ await t.test('after failures the next try is sooner, but never later than the sc
 await t.test('a relay file that cannot work is told before anything is fetched', async t => {
   const good = 'apiVersion: drydock/v1\nkind: Relay\ncollection: c.yaml\nworkspace: ws\nsite: site-a\nwatchFolder: watch\ntrust: trust.json\n'
   const folder = t.testdir({ good: `${good}every: 6h\nsign: { keys: [a.key] }\n`, both: `${good}every: 6h\nat: ['02:30']\n`, odd: `${good}every: often\n`, broken: 'a: [', lonely: `${good}noProxy: [a]\n`, extra: `${good}interval: 6h\n` })
-  t.match(await readRelay(join(folder, 'good')), { workspace: join(folder, 'ws'), outbox: join(folder, 'ws/outbox'), schedule: { everyMs: 21_600_000 }, sign: { key: [join(folder, 'a.key')] } })
+  t.match(await readRelay(join(folder, 'good')), { workspace: join(folder, 'ws'), schedule: { everyMs: 21_600_000 }, deliveries: [{ folder: join(folder, 'ws'), outbox: join(folder, 'ws/outbox'), sign: { key: [join(folder, 'a.key')] } }] })
   for (const name of ['both', 'broken', 'lonely', 'none']) await t.rejects(readRelay(join(folder, name)), { code: 'DD-RELAY-001' }, name)
   await t.rejects(readRelay(join(folder, 'odd')), { code: 'DD-CORE-009', message: /a number with s, m, h or d behind it/ })
   await t.rejects(readRelay(join(folder, 'extra')), { code: 'DD-CORE-009', message: /"interval"/ })
