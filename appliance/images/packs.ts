@@ -42,7 +42,7 @@ export function chooseBase(word: string, packs: Packs, where: { generation: numb
   const fitting = packs.bases.filter(({ pack }) => pack.arch === where.arch && roleMatches(word, { role: pack.base, version: pack.version }))
   const [best] = fitting.toSorted((a, b) => compareVersions(b.pack.version, a.pack.version))
   if (best !== undefined) return best
-  const known = packs.bases.map(({ pack }) => `${pack.base}-${pack.version}`)
+  const known = packs.bases.filter(({ pack }) => pack.arch === where.arch).map(({ pack }) => `${pack.base}-${pack.version}`)
   throw new DrydockError('DD-IMAGE-002', `expected base ${word} in generation ${where.generation}, found ${listed(known)}`, `use one of these, or bring role pack ${word} with its packages in a bundle`)
 }
 
@@ -65,8 +65,9 @@ function chooseRole(word: string, packs: Packs, where: { generation: number; arc
   const fitting = packs.roles.filter(({ pack }) => pack.arch === where.arch && roleMatches(word, pack))
   const [best] = fitting.toSorted((a, b) => compareVersions(b.pack.version, a.pack.version))
   if (best !== undefined) return best
-  const names = packs.roles.flatMap(({ pack }) => [pack.role, `${pack.role}-${pack.version}`])
-  const sameRole = packs.roles.filter(({ pack }) => word.startsWith(`${pack.role}-`)).map(({ pack }) => `${pack.role}-${pack.version}`)
+  const here = packs.roles.filter(({ pack }) => pack.arch === where.arch)
+  const names = here.flatMap(({ pack }) => [pack.role, `${pack.role}-${pack.version}`])
+  const sameRole = here.filter(({ pack }) => word.startsWith(`${pack.role}-`)).map(({ pack }) => `${pack.role}-${pack.version}`)
   const close = sameRole.length > 0 ? listed(sameRole) : nearest(word, names)
   throw new DrydockError(
     'DD-IMAGE-001',

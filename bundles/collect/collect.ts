@@ -90,7 +90,7 @@ async function collectInto(folder: string, collection: Collection, input: Collec
 }
 
 async function collectItems(collection: Collection, folder: string, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
-  const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), architecturesOf(collection)[0])
+  const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), architecturesOf(collection))
   const wants = wantsOf(collection, packs, folder)
   const images = (collection.images ?? []).map(image => ({ to: 'images', ...image }))
   const atOnce = limiter(PARALLEL_FILES)

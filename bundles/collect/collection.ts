@@ -22,14 +22,14 @@ export const Collection = Type.Object(
     apiVersion: Type.Literal('drydock/v1'),
     kind: Type.Literal('Collection'),
     name: Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }),
-    /** Whose roles and bases come. Default amd64, or the first of `architectures`. */
+    /** One architecture, or the first of several: where an arch is left open elsewhere. Default amd64, or the first of `architectures`. */
     arch: Type.Optional(Arch()),
-    /** Machines that the packages are for: apt, npm and pypi bring each of them. Default: `arch` alone. */
+    /** Machines that the content is for: roles, bases, apt, npm and pypi bring each of them. Default: `arch` alone. */
     architectures: Type.Optional(Type.Array(Arch(), { minItems: 1, uniqueItems: true })),
     /** The lock's time. Without it: SOURCE_DATE_EPOCH, the former lock's when nothing changed, the newest apt Release, the clock. */
     created: Type.Optional(Type.String({ pattern: '^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$' })),
-    /** Bases and roles by name (`debian-12`, `python-3.11`, `cmake`): their packs come along with all that their images need. */
-    roles: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z0-9][a-zA-Z0-9+.-]{0,127}$' }), { uniqueItems: true })),
+    /** Bases and roles by name (`debian-12`, `python-3.11`, `cmake:arm64`): their packs come along with all that their images need, for each architecture. */
+    roles: Type.Optional(Type.Array(Type.String({ pattern: '^[a-z0-9][a-zA-Z0-9+.-]{0,127}(:[a-z0-9]{1,16})?$' }), { uniqueItems: true })),
     /** Folders or files with packs of the site's own; they win over those that ship. */
     rolePacks: Type.Optional(Type.Array(Path)),
     apt: Type.Optional(

@@ -17,7 +17,7 @@ export function wantsOf(collection: Collection, packs: readonly FoundPack[], fol
 
 type Arch = NonNullable<Collection['arch']>
 
-/** The first is the one that roles and bases are for. */
+/** The first is the one that counts where an architecture is left open. */
 export function architecturesOf({ arch, architectures }: Pick<Collection, 'arch' | 'architectures'>): readonly [Arch, ...Arch[]] {
   const [first = 'amd64', ...rest] = [...new Set([...(arch === undefined ? [] : [arch]), ...(architectures ?? [])])]
   return [first, ...rest]
@@ -68,17 +68,20 @@ function npmWants({ npm }: Collection, architectures: readonly Arch[], folder: s
 }
 
 function pypiWants({ pypi }: Collection, packs: readonly FoundPack[], architectures: readonly [Arch, ...Arch[]]): PypiWants | undefined {
-  const pinned = packs.flatMap(({ pack }) => (pack.kind === 'Role' ? (pack.payload.pip ?? []) : []))
-  const requirements = [...new Set([...(pypi?.requirements ?? []), ...pinned])]
+  const own = pypi?.requirements ?? []
   const { requirementFiles = [], projects = [], allowYanked = false } = pypi ?? {}
-  if (requirements.length === 0 && requirementFiles.length === 0 && projects.length === 0) return undefined
-  return { targets: pythonTargets(pypi, architectures), requirements, requirementFiles, projects, allowYanked }
+  const targets = pythonTargets(pypi, architectures).map(({ arch, ...target }) => {
+    const pinned = packs.flatMap(({ pack }) => (pack.kind === 'Role' && pack.arch === arch ? (pack.payload.pip ?? []) : []))
+    return { ...target, requirements: [...new Set([...own, ...pinned])] }
+  })
+  if (targets.every(({ requirements }) => requirements.length === 0) && requirementFiles.length === 0 && projects.length === 0) return undefined
+  return { targets, requirements: own, requirementFiles, projects, allowYanked }
 }
 
-function pythonTargets(pypi: Collection['pypi'], architectures: readonly [Arch, ...Arch[]]): PythonTarget[] {
+function pythonTargets(pypi: Collection['pypi'], architectures: readonly [Arch, ...Arch[]]): (PythonTarget & { arch: Arch })[] {
   const python = pypi?.python ?? '3.11'
   const asked = pypi?.targets ?? (pypi?.platforms === undefined ? architectures.map(arch => ({ python, arch })) : [{ python, platforms: pypi.platforms }])
-  return asked.map(({ python: version, arch = architectures[0], platforms = manylinux(arch), implementation = 'cp', abis = [] }: Target) => ({ python: version, platforms, implementation, abis }))
+  return asked.map(({ python: version, arch = architectures[0], platforms = manylinux(arch), implementation = 'cp', abis = [] }: Target) => ({ arch, python: version, platforms, implementation, abis }))
 }
 
 type Target = NonNullable<NonNullable<Collection['pypi']>['targets']>[number]

@@ -56,7 +56,7 @@ export const Item = Type.Object(
     kind: Type.Enum(ITEM_KINDS),
     name: Type.String({ minLength: 1, maxLength: 512 }),
     version: Type.String({ minLength: 1, maxLength: 256 }),
-    /** Tells apart what shares name and version: the architecture and suite of a deb; empty elsewhere. */
+    /** Tells apart what shares name and version: the suite and architecture of a deb, the architecture of a role when it is not amd64; empty elsewhere. */
     variant: Type.Optional(Type.String({ maxLength: 128 })),
     metadata: Type.Record(Type.String(), Type.Unknown()),
     blobs: Type.Array(ItemBlob),

@@ -19,7 +19,9 @@ import { readUvLock, uvPins, type UvLock } from './uv-lock.ts'
 import { wheelMetadata } from './wheel-metadata.ts'
 
 export type PypiWants = {
-  targets: readonly PythonTarget[]
+  /** Each with what is wanted for it: the collection's own requirements, and what the roles of its architecture pin. */
+  targets: readonly (PythonTarget & { requirements: readonly string[] })[]
+  /** The collection's own. */
   requirements: readonly string[]
   requirementFiles: readonly string[]
   /** Folders with uv.lock, or such a file itself. */
@@ -34,12 +36,12 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   for (const file of wants.requirementFiles) refuseOtherSources(await requirementLines(file), file)
   const pip = await findPip(collecting.environment, signal)
   const chosen = new Map<string, ChosenWheel>()
-  const inputs: Requirements[] = [
-    ...requirementRounds(wants.requirements).map(lines => ({ what: lines.join(', '), lines })),
-    ...wants.requirementFiles.map(file => ({ what: file, file })),
-  ]
   const locks = await Promise.all(wants.projects.map(uvLockOf))
   for (const target of wants.targets) {
+    const inputs: Requirements[] = [
+      ...requirementRounds(target.requirements).map(lines => ({ what: lines.join(', '), lines })),
+      ...wants.requirementFiles.map(file => ({ what: file, file })),
+    ]
     const wheels: ChosenWheel[] = []
     for (const input of inputs) wheels.push(...(await resolveWheels(pip, target, input, signal)))
     for (const lock of locks) wheels.push(...(await lockedWheels(pip, target, lock, signal)))

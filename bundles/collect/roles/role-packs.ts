@@ -8,16 +8,18 @@ import { BasePack, RolePack } from '../../format/role.ts'
 import type { Collecting } from '../collecting.ts'
 import { purl } from '../purl.ts'
 
+type Arch = (RolePack | BasePack)['arch']
+
 /** A pack as it lies in a file; its bytes travel unchanged, because the lock names their digest. */
 export type FoundPack = { name: string; version: string; bytes: Buffer; file: string; pack: RolePack | BasePack }
 
-/** Packs of these files and folders; a later place wins over an earlier one for the same name and version. */
+/** Packs of these files and folders; a later place wins over an earlier one for the same name, version and architecture. */
 export async function readPacks(places: readonly string[]): Promise<FoundPack[]> {
   const packs = new Map<string, FoundPack>()
   for (const place of places) {
     for (const file of await yamlFiles(place)) {
       const found = await readPack(file)
-      packs.set(`${found.name}@${found.version}`, found)
+      packs.set(`${found.name}@${found.version}:${found.pack.arch}`, found)
     }
   }
   return [...packs.values()]
@@ -42,20 +44,29 @@ async function readPack(file: string): Promise<FoundPack> {
 }
 
 /**
- * The packs that the names mean, and those that they require, in the order of the names. `python-3.11` is the newest 3.11 of
- * `python`; `cmake` alone is the newest of all.
+ * The packs that the names mean, and those that they require, for each architecture in the order of the names. `python-3.11` is the newest
+ * 3.11 of `python`; `cmake` alone is the newest of all; `cmake:arm64` is for that architecture alone.
  * @throws DD-COLLECT-009 for a name that no pack has.
  */
-export function selectPacks(names: readonly string[], packs: readonly FoundPack[], arch: string): FoundPack[] {
+export function selectPacks(names: readonly string[], packs: readonly FoundPack[], architectures: readonly Arch[]): FoundPack[] {
+  const asked = names.map(word => {
+    const [name = word, arch] = word.split(':')
+    const only = architectures.find(each => each === arch)
+    if (arch !== undefined && only === undefined) throw new DrydockError('DD-COLLECT-009', `expected an architecture of the collection behind ${name}:, found ${arch}`, `add it to architectures, or name one of ${architectures.join(', ')}`)
+    return { name, only }
+  })
+  return architectures.flatMap(arch => packsFor(asked.flatMap(({ name, only }) => (only === undefined || only === arch ? [name] : [])), packs, arch))
+}
+
+function packsFor(names: readonly string[], packs: readonly FoundPack[], arch: Arch): FoundPack[] {
   const chosen: FoundPack[] = []
   const waiting = names.map(name => ({ name, askedBy: 'the collection' }))
   for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
     const { name, askedBy } = next
-    const fitting = packs.filter(found => found.pack.arch === arch && (found.name === name || (name.startsWith(`${found.name}-`) && isVersionOf(name.slice(found.name.length + 1), found.version))))
+    const fitting = packs.filter(found => found.pack.arch === arch && fits(name, found))
     const newest = fitting.toSorted((a, b) => b.version.localeCompare(a.version, 'en', { numeric: true }))[0]
     if (newest === undefined) {
-      const known = packs.map(found => `${found.name}-${found.version}`).toSorted().join(', ')
-      throw new DrydockError('DD-COLLECT-009', `expected a role pack ${name} for ${arch} (named by ${askedBy}), found ${known === '' ? 'no packs' : `only ${known}`}`, 'correct the name, or add the pack under rolePacks')
+      throw noSuchPack(name, askedBy, packs, arch)
     }
     if (chosen.includes(newest)) continue
     chosen.push(newest)
@@ -64,12 +75,26 @@ export function selectPacks(names: readonly string[], packs: readonly FoundPack[
   return chosen
 }
 
+function noSuchPack(name: string, askedBy: string, packs: readonly FoundPack[], arch: Arch): DrydockError {
+  const known = packs.filter(({ pack }) => pack.arch === arch).map(found => `${found.name}-${found.version}`).toSorted().join(', ')
+  const elsewhere = [...new Set(packs.flatMap(found => (fits(name, found) ? [found.pack.arch] : [])))]
+  const hint = elsewhere.length === 0 ? 'correct the name, or add the pack under rolePacks' : `say ${elsewhere.map(each => `${name}:${each}`).join(' and ')} when it shall come for that alone, or add a pack for ${arch} under rolePacks`
+  return new DrydockError('DD-COLLECT-009', `expected a role pack ${name} for ${arch} (named by ${askedBy}), found ${known === '' ? 'no packs for it' : `only ${known}`}`, hint)
+}
+
+function fits(name: string, found: FoundPack): boolean {
+  return found.name === name || (name.startsWith(`${found.name}-`) && isVersionOf(name.slice(found.name.length + 1), found.version))
+}
+
 /** `3.11` covers 3.11 and 3.11.2, never 3.110. */
 function isVersionOf(wanted: string, version: string): boolean {
   return version === wanted || version.startsWith(`${wanted}.`)
 }
 
+/** The variant is the architecture, but for amd64, which has none. */
 export async function packItem(found: FoundPack, { workspace, meter }: Collecting): Promise<Item> {
+  const { arch } = found.pack
+  const variant = arch === 'amd64' ? undefined : arch
   meter.planned(1)
   const kept = await workspace.put(found.bytes)
   meter.finished(1)
@@ -77,8 +102,9 @@ export async function packItem(found: FoundPack, { workspace, meter }: Collectin
     kind: 'role',
     name: found.name,
     version: found.version,
+    ...(variant === undefined ? {} : { variant }),
     metadata: {},
-    blobs: [{ name: `${found.name}-${found.version}.yaml`, ...kept, mediaType: 'application/yaml' }],
-    source: purl('generic', ['drydock', found.name], found.version),
+    blobs: [{ name: `${found.name}-${found.version}${variant === undefined ? '' : `-${variant}`}.yaml`, ...kept, mediaType: 'application/yaml' }],
+    source: purl('generic', ['drydock', found.name], found.version, variant === undefined ? {} : { arch }),
   }
 }
