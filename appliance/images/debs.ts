@@ -2,7 +2,7 @@ import { parseDigest, type Digest } from '../core/digest.ts'
 import { DrydockError } from '../core/error.ts'
 import type { CatalogueView } from '../model/catalogue.ts'
 import type { LockedDeb } from '../model/lock.ts'
-import { compareVersions } from './debian-version.ts'
+import { compareVersions } from '../../bundles/format/debian-version.ts'
 
 /** A package of the generation, with the control fields that its Packages stanza shows. */
 export type Deb = LockedDeb & { digest: Digest; control: string; essential: boolean }

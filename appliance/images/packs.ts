@@ -6,7 +6,7 @@ import { parseDigest, type Digest } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { nearest } from '../core/nearest.ts'
 import type { BlobSource, CatalogueView } from '../model/catalogue.ts'
-import { compareVersions } from './debian-version.ts'
+import { compareVersions } from '../../bundles/format/debian-version.ts'
 import { roleMatches } from './role-word.ts'
 
 export type Found<Pack> = { pack: Pack; digest: Digest }

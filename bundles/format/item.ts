@@ -45,7 +45,8 @@ export type ItemBlob = Type.Static<typeof ItemBlob>
 /**
  * One thing that a mirror serves. `metadata` by kind:
  *   npm   { manifest: the version object of the packument without dist.tarball, integrity, tags: string[] }
- *   pypi  { files: [{ filename, requiresPython?, yanked? , metadata?: blob name of its PEP 658 METADATA }] }   one item a release
+ *   pypi  { files: [{ filename, requiresPython?, yanked? , metadata?: blob name of its PEP 658 METADATA }],   one item a release
+ *           requires?: `NAME==VERSION` of what pip chose for its Requires-Dist on the targets of the collection, sorted }
  *   deb   { suite, component, architecture, control: the Packages stanza without Filename/Size/hashes, filename: its name in the pool }
  *   oci   { mediaType, digest: of the manifest or index that `version` (a tag) names }    blobs: manifests, configs and layers
  *   file  { path: where it is served under /files/, executable? }                        one blob

@@ -4,6 +4,7 @@ import { blobsBrought } from '../format/brought.ts'
 import type { Index } from '../format/index-file.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { componentOf } from './component.ts'
+import { dependenciesOf } from './dependencies.ts'
 import { properties } from './properties.ts'
 import { serialNumber } from './serial-number.ts'
 
@@ -16,18 +17,33 @@ const SORTED = { sortLists: true } as const
 /**
  * CycloneDX 1.6 (ECMA-424) as JSON, piece by piece: one component an item, so that 10⁶ items need no more memory than one. It is a pure
  * function of manifest and index, without clock or chance, so sender and receiver get the same bytes, and whoever trusts the manifest can
- * trust it. Dependencies between items are unknown and so left out: CycloneDX reads an empty list as "there are none".
+ * trust it. An item of which it is not known what it needs is left out of the graph: CycloneDX reads an empty list as "nothing".
  */
 export function* sbomText({ manifest, manifestDigest, index }: Told): Generator<string> {
   const bom = new Models.Bom({ serialNumber: serialNumber(manifestDigest), metadata: metadataOf(manifest, manifestDigest) })
-  const { components: _none, dependencies: _unknown, ...head } = normalizers.makeForBom().normalize(bom, SORTED)
+  const { components: _none, dependencies: _later, ...head } = normalizers.makeForBom().normalize(bom, SORTED)
   const brought = blobsBrought(index)
   yield ascii(JSON.stringify(head, null, 2)).replace(/\n\}$/, ',\n  "components": [')
   const components = normalizers.makeForComponent()
   for (const [k, item] of index.items.entries()) {
     yield `${k === 0 ? '' : ','}\n    ${ascii(JSON.stringify(components.normalize(componentOf(item, ({ digest }) => brought.has(digest)), SORTED)))}`
   }
-  yield `${index.items.length === 0 ? '' : '\n  '}]\n}\n`
+  yield `${index.items.length === 0 ? '' : '\n  '}]`
+  yield* graphText(index)
+  yield '\n}\n'
+}
+
+/** Nothing where nothing is known. What needs more than is here is named in a composition: its list is not all. */
+function* graphText(index: Index): Generator<string> {
+  let first = true
+  const incomplete: string[] = []
+  for (const { ref, dependsOn, complete } of dependenciesOf(index.items)) {
+    yield `${first ? ',\n  "dependencies": [' : ','}\n    ${ascii(JSON.stringify(dependsOn.length === 0 ? { ref } : { ref, dependsOn }))}`
+    first = false
+    if (!complete) incomplete.push(ref)
+  }
+  if (!first) yield '\n  ]'
+  if (incomplete.length > 0) yield `,\n  "compositions": [\n    ${ascii(JSON.stringify({ aggregate: 'incomplete', dependencies: incomplete }))}\n  ]`
 }
 
 /** The same JSON in ASCII: what a name holds cannot move a cursor or turn the direction of text, wherever somebody prints this. */

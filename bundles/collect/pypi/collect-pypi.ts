@@ -13,6 +13,7 @@ import { wheelLicences } from '../licences.ts'
 import { purl } from '../purl.ts'
 import { mismatch } from '../workspace.ts'
 import { evaluateMarkers, findPip, resolveWheels, type ChosenWheel, type Pip, type Requirements } from './pip.ts'
+import { requiredReleases } from './required-releases.ts'
 import { refuseOtherSources, requirementLines } from './requirement-lines.ts'
 import type { PythonTarget } from './targets.ts'
 import { readUvLock, uvPins, type UvLock } from './uv-lock.ts'
@@ -36,16 +37,21 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   for (const file of wants.requirementFiles) refuseOtherSources(await requirementLines(file), file)
   const pip = await findPip(collecting.environment, signal)
   const chosen = new Map<string, ChosenWheel>()
+  const requires = new Map<string, Set<string>>()
   const locks = await Promise.all(wants.projects.map(uvLockOf))
   for (const target of wants.targets) {
     const inputs: Requirements[] = [
       ...requirementRounds(target.requirements).map(lines => ({ what: lines.join(', '), lines })),
       ...wants.requirementFiles.map(file => ({ what: file, file })),
     ]
-    const wheels: ChosenWheel[] = []
-    for (const input of inputs) wheels.push(...(await resolveWheels(pip, target, input, signal)))
-    for (const lock of locks) wheels.push(...(await lockedWheels(pip, target, lock, signal)))
-    for (const wheel of wheels) chosen.set(wheel.sha256, wheel)
+    // One by one: what was chosen together requires each other.
+    const resolutions: ChosenWheel[][] = []
+    for (const input of inputs) resolutions.push(await resolveWheels(pip, target, input, signal))
+    for (const lock of locks) resolutions.push(await lockedWheels(pip, target, lock, signal))
+    for (const wheels of resolutions) {
+      for (const wheel of wheels) chosen.set(wheel.sha256, wheel)
+      for (const [sha256, releases] of await requiredReleases(pip, target, wheels, signal)) requires.set(sha256, new Set([...(requires.get(sha256) ?? []), ...releases]))
+    }
   }
   const withdrawn = [...chosen.values()].find(({ yanked }) => yanked !== undefined)
   if (withdrawn !== undefined && !wants.allowYanked) {
@@ -55,7 +61,7 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   const http = openHttp(pip.http)
   try {
     collecting.meter.planned(chosen.size)
-    const items = await allOrStop(signal, each => [...chosen.values()].map(wheel => collecting.download(async () => await wheelItem(wheel, { ...collecting, signal: each }, http))))
+    const items = await allOrStop(signal, each => [...chosen.values()].map(wheel => collecting.download(async () => await wheelItem(wheel, [...(requires.get(wheel.sha256) ?? [])].toSorted(), { ...collecting, signal: each }, http))))
     return joined(items)
   } finally {
     http.close()
@@ -104,7 +110,7 @@ export function requirementRounds(requirements: readonly string[]): string[][] {
   return rounds.map(round => round.lines)
 }
 
-async function wheelItem(wheel: ChosenWheel, { workspace, meter, signal, pinned }: Collecting, http: HttpClient): Promise<Item> {
+async function wheelItem(wheel: ChosenWheel, requires: readonly string[], { workspace, meter, signal, pinned }: Collecting, http: HttpClient): Promise<Item> {
   const filename = decodeURIComponent(new URL(wheel.url).pathname.split('/').at(-1) ?? '')
   const what = `${filename} (pypi)`
   const digest = digestFromHex(wheel.sha256)
@@ -122,7 +128,7 @@ async function wheelItem(wheel: ChosenWheel, { workspace, meter, signal, pinned 
     kind: 'pypi',
     name: wheel.name,
     version: wheel.version,
-    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata`, ...(wheel.yanked === undefined ? {} : { yanked: wheel.yanked === '' ? true : wheel.yanked }) }] },
+    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata`, ...(wheel.yanked === undefined ? {} : { yanked: wheel.yanked === '' ? true : wheel.yanked }) }], requires },
     blobs: [{ name: filename, digest, size }, { name: `${filename}.metadata`, ...metadata }],
     source: purl('pypi', [wheel.name], wheel.version),
     upstream: { digest },
@@ -139,7 +145,7 @@ function joined(items: readonly Item[]): Item[] {
     if (before === undefined) releases.set(key, item)
     else {
       const { upstream: _one, ...rest } = before
-      releases.set(key, { ...rest, metadata: { files: [...(before.metadata['files'] as object[]), ...(item.metadata['files'] as object[])] }, blobs: [...before.blobs, ...item.blobs] })
+      releases.set(key, { ...rest, metadata: { files: [...(before.metadata['files'] as object[]), ...(item.metadata['files'] as object[])], requires: [...new Set([...(before.metadata['requires'] as string[]), ...(item.metadata['requires'] as string[])])].toSorted() }, blobs: [...before.blobs, ...item.blobs] })
     }
   }
   return [...releases.values()]

@@ -12,7 +12,7 @@ import { markerEnvironment, type PythonTarget } from './targets.ts'
 
 export type Pip = { python: string; environment: NodeJS.ProcessEnv; http: HttpSettings }
 /** One wheel that pip chose, with the hash that the index gives for it, and the reason when its authors withdrew the release. */
-export type ChosenWheel = { name: string; version: string; url: string; sha256: string; yanked?: string }
+export type ChosenWheel = { name: string; version: string; url: string; sha256: string; yanked?: string; /** Requires-Dist, and the extras that were asked for by name. */ requiresDist: string[]; extras: string[] }
 /** Lines of a requirements file, or the path of one. `alone` leaves out dependencies: the lines are a lock already. */
 export type Requirements = { what: string; alone?: boolean } & ({ lines: readonly string[] } | { file: string })
 
@@ -20,7 +20,8 @@ const Report = Type.Object({
   install: Type.Array(
     Type.Object({
       download_info: Type.Object({ url: Type.String(), archive_info: Type.Optional(Type.Object({ hash: Type.Optional(Type.String()), hashes: Type.Optional(Type.Record(Type.String(), Type.String())) })) }),
-      metadata: Type.Object({ name: Type.String(), version: Type.String() }),
+      requested_extras: Type.Optional(Type.Array(Type.String())),
+      metadata: Type.Object({ name: Type.String(), version: Type.String(), requires_dist: Type.Optional(Type.Array(Type.String())) }),
     }),
   ),
 })
@@ -117,11 +118,11 @@ export async function resolveWheels(pip: Pip, target: PythonTarget, input: Requi
     if (code !== 0) throw pipFault(input.what, target, `${stdout.toString('utf8')}\n${stderr}`)
     const withdrawn = yankedIn(stderr)
     const { install } = checkShape(Report, JSON.parse(await readFile(report, 'utf8')), 'report of pip')
-    return install.map(({ download_info: { url, archive_info }, metadata: { name, version } }) => {
+    return install.map(({ download_info: { url, archive_info }, metadata: { name, version, requires_dist: requiresDist = [] }, requested_extras: extras = [] }) => {
       const sha256 = archive_info?.hashes?.['sha256'] ?? /^sha256=([0-9a-f]{64})$/.exec(archive_info?.hash ?? '')?.[1]
       if (sha256 === undefined) throw new DrydockError('DD-COLLECT-004', `expected a sha256 for ${name} ${version} in the index, found none`, 'use an index that gives sha256 hashes (PEP 503)')
       const yanked = withdrawn.get(`${normalisedName(name)}==${version}`)
-      return { name: normalisedName(name), version, url, sha256, ...(yanked === undefined ? {} : { yanked }) }
+      return { name: normalisedName(name), version, url, sha256, requiresDist, extras, ...(yanked === undefined ? {} : { yanked }) }
     })
   } finally {
     await rm(folder, { recursive: true, force: true })

@@ -7,14 +7,14 @@ import { requirementRounds } from '../../../bundles/collect/pypi/collect-pypi.ts
 import { refuseOtherSources, requirementLines } from '../../../bundles/collect/pypi/requirement-lines.ts'
 import { wheelMetadata } from '../../../bundles/collect/pypi/wheel-metadata.ts'
 import { deadUrl, startLoopback, type Loopback } from './support/loopback.ts'
-import { collectFault, runCollect } from './support/run-collect.ts'
+import { collectFault, runCollect, type Wish } from './support/run-collect.ts'
 
 const MAKE_WHEEL = `
 import sys, zipfile
 name, path = sys.argv[1], sys.argv[2]
 with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as wheel:
     wheel.writestr(name + '/__init__.py', '')
-    wheel.writestr(name + '-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: ' + name + '\\nVersion: 1.0\\nRequires-Python: >=3.8\\nLicense: MIT\\n\\nLicense: not this one\\n')
+    wheel.writestr(name + '-1.0.dist-info/METADATA', 'Metadata-Version: 2.1\\nName: ' + name + '\\nVersion: 1.0\\nRequires-Python: >=3.8\\nLicense: MIT\\n' + ''.join(line + '\\n' for line in sys.argv[3:]) + '\\nLicense: not this one\\n')
     wheel.writestr(name + '-1.0.dist-info/WHEEL', 'Wheel-Version: 1.0\\nRoot-Is-Purelib: true\\nTag: py3-none-any\\n')
     wheel.writestr(name + '-1.0.dist-info/RECORD', '')
 `
@@ -32,6 +32,27 @@ async function index(folder: string, listed?: string, more = ''): Promise<{ serv
 }
 
 t.setTimeout(240_000)
+
+await t.test('an item says which releases pip chose for what it requires: by markers of the target, and by extras that somebody asks for', async t => {
+  const folder = t.testdir()
+  const server = await startLoopback()
+  t.teardown(() => server.close())
+  for (const [name, requires] of [
+    ['app', ["Lib[fast]>=1", "windows-only; sys_platform == 'win32'", "arm-only; platform_machine == 'aarch64'", "docs; extra == 'docs'", "tests; extra == 'tests'"]],
+    ['lib', ["speedup; extra == 'fast'", "slow; extra == 'slow'", 'app ; extra == "fast"']],
+    ['speedup', []], ['arm_only', []], ['docs', []], ['alone', []],
+  ] as const) {
+    const path = join(folder, `${name}-1.0-py3-none-any.whl`)
+    await runProgram('/usr/bin/python3', { args: ['-c', MAKE_WHEEL, name, path, ...requires.flatMap(line => [`Requires-Dist: ${line}`, ...(/extra == .(\w+)/.exec(line)?.slice(1).map(extra => `Provides-Extra: ${extra}`) ?? [])])] })
+    const wheel = await readFile(path)
+    server.files.set(`/simple/${name.replace('_', '-')}/`, `<!DOCTYPE html><html><body><a href="/files/${name}-1.0-py3-none-any.whl#sha256=${createHash('sha256').update(wheel).digest('hex')}">${name}-1.0-py3-none-any.whl</a></body></html>`)
+    server.files.set(`/files/${name}-1.0-py3-none-any.whl`, wheel)
+  }
+  const environment = { PIP_INDEX_URL: `${server.url}/simple/`, PIP_NO_CACHE_DIR: '1', PIP_RETRIES: '0', NO_PROXY: '127.0.0.1' }
+  const requiresOf = async (wish: Wish) => Object.fromEntries((await runCollect(folder, wish, { environment })).lock.items.map(({ name, metadata }) => [name, metadata['requires']]))
+  t.strictSame(await requiresOf({ pypi: { requirements: ['app[docs]', 'alone'] } }), { alone: [], app: ['docs==1.0', 'lib==1.0'], docs: [], lib: ['app==1.0', 'speedup==1.0'], speedup: [] })
+  t.strictSame((await requiresOf({ architectures: ['amd64', 'arm64'], pypi: { requirements: ['app'] } }))['app'], ['arm-only==1.0', 'lib==1.0'], 'what is required on one of the targets is required')
+})
 
 await t.test('several pins of one name are resolved apart, everything else together', async t => {
   t.strictSame(requirementRounds(['numpy==1.25.2', 'six', 'NumPy==1.26.0', 'num.py', 'six']), [['numpy==1.25.2', 'six', 'num.py'], ['NumPy==1.26.0']])
