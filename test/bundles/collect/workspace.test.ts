@@ -100,6 +100,22 @@ await t.test('blobs that no lock needs are counted, and pruned only when asked; 
   t.equal(JSON.parse(await readFile(join(workspace, 'lock.json'), 'utf8')).items.length, 1)
 })
 
+await t.test('where a relay serves several sites, what was sent last to any of them is kept', async t => {
+  const folder = t.testdir({ 'a.txt': 'round 0' })
+  for (let index = 0; index < 6; index++) {
+    await writeFile(join(folder, 'a.txt'), `round ${index}`)
+    await runCollect(folder, { created: `2026-01-0${index + 1}T00:00:00Z`, files: [{ path: 'a.txt' }] })
+  }
+  for (const [site, content] of [['site-a', 'round 0'], ['site-b', 'round 1']] as const) {
+    const records = join(folder, 'workspace/sites', site, 'records')
+    await ensureFolder(records)
+    await writeFile(join(records, '0-1.sent.zst'), zstdCompressSync(JSON.stringify({ items: [{ key: 'x', blobs: [digestOf(content)] }] })))
+  }
+  t.strictSame((await runCollect(folder, { created: '2026-01-06T00:00:00Z', files: [{ path: 'a.txt' }] })).unneeded, { blobs: 0, bytes: 0 })
+  await rm(join(folder, 'workspace/sites/site-a'), { recursive: true })
+  t.strictSame((await runCollect(folder, { created: '2026-01-06T00:00:00Z', files: [{ path: 'a.txt' }] })).unneeded, { blobs: 1, bytes: 'round 0'.length })
+})
+
 await t.test('a disk that fills up ends in words, without a lock and without a half file; with space it goes on', { skip: process.getuid?.() !== 0 && 'only root can mount a small disk' }, async t => {
   const folder = t.testdir({ disk: {}, 'a.bin': Buffer.alloc(200_000, 'a'), 'b.bin': Buffer.alloc(400_000, 'b') })
   const workspace = join(folder, 'disk')

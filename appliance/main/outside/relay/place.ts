@@ -3,7 +3,7 @@ import { basename, dirname, join } from 'node:path'
 import { createReadStream } from 'node:fs'
 import { digestOf, hexOf } from '../../../core/digest.ts'
 import { ensureFolder, openDurable, syncFolder } from '../../../core/durable-file.ts'
-import { DrydockError } from '../../../core/error.ts'
+import { DrydockError, isErrno } from '../../../core/error.ts'
 
 /** @throws DD-RELAY-004 */
 export async function checkWatchFolder(path: string): Promise<void> {
@@ -19,28 +19,32 @@ export function hiddenFolder(folder: string, workspace: string): string {
 
 /**
  * Finished files into a folder that somebody watches: each appears under its name at once and whole, or not at all, in the given order; the
- * files of a set one right after the other, however long they take to copy. Files that are not in `from` any more went before a relay was
- * killed. From another file system they are copied beside their place first, all of them before the first one appears.
+ * files of a set one right after the other, because all of them stand in `hidden` first, however long that takes from another file system.
+ * Files that are in neither place any more went before a relay was killed.
  */
 export async function dropInto(folder: string, from: string, files: readonly string[], hidden: string): Promise<void> {
   const names = files.map(name => basename(name))
-  const left: { name: string; source: string; ready: string }[] = []
+  if (from !== hidden) for (const name of names) await bring(join(from, name), join(hidden, name))
   for (const name of names) {
-    const source = join(from, name)
-    if ((await lstat(source).catch(() => undefined)) !== undefined) left.push({ name, source, ready: source })
+    if (await isThere(join(hidden, name))) await rename(join(hidden, name), join(folder, name))
   }
-  if (left.length > 0 && (await stat(from)).dev !== (await stat(folder)).dev) {
-    for (const file of left) {
-      file.ready = join(hidden, file.name)
-      await copyInto(file.source, file.ready)
-    }
-  }
-  for (const { name, source, ready } of left) {
-    await rename(ready, join(folder, name))
-    if (ready !== source) await rm(source)
-  }
-  if (left.length > 0) await syncFolder(folder)
+  await syncFolder(folder)
+  if (from !== hidden) for (const name of names) await rm(join(from, name), { force: true })
   for (const emptied of [from, hidden]) await rmdir(emptied).catch(() => undefined)
+}
+
+/** Renamed where that is possible (a bind mount is another file system too); else copied, and the source stays until the copy has its name. */
+async function bring(source: string, target: string): Promise<void> {
+  if (!(await isThere(source))) return
+  await ensureFolder(dirname(target))
+  await rename(source, target).catch(async (failure: unknown) => {
+    if (!isErrno(failure, 'EXDEV')) throw failure
+    await copyInto(source, target)
+  })
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await lstat(path).catch(() => undefined)) !== undefined
 }
 
 /** One step; what lay there under this name is of a round that was cut off. */

@@ -1,11 +1,11 @@
-import t from 'tap'
-import { createCipheriv } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
+import t, { type Test } from 'tap'
+import { createCipheriv, createHash } from 'node:crypto'
+import { execFileSync } from 'node:child_process'
+import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { stringify } from 'yaml'
-import { openBundle } from '../../../../bundles/build/index.ts'
+import { openBundle, signBundle } from '../../../../bundles/build/index.ts'
 import { startLoopback } from '../../../bundles/collect/support/loopback.ts'
-import { createHash } from 'node:crypto'
 import { person, trustOf } from '../../../support/bundles.ts'
 import { runDrydock, type Run } from '../../cli/run-drydock.ts'
 
@@ -106,6 +106,32 @@ await t.test('a relay of one site that gets more keeps its sequence, or says how
   t.match(await here.run('--once', '--json'), { code: 0 })
   t.ok(existsSync(join(here.folder, 'a/tools-0002.v1-of-1.drydock')))
 })
+
+await t.test('a set that waited on another file system is copied whole before its first file appears', { skip: process.getuid?.() !== 0 && 'only root can mount a small disk' }, async t => {
+  const here = place(t.testdir({ outbox: {} }))
+  writeFileSync(join(here.folder, 'trust-a.json'), JSON.stringify(trustOf([relayKey, ana], 2)))
+  here.note('one')
+  here.relay({ site: 'site-a', watchFolder: 'a', trust: 'trust-a.json', volume: 250_000, parity: 1, outbox: 'outbox' })
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'drydock-test', join(here.folder, 'outbox')])
+  try {
+    await copied(t, here)
+  } finally {
+    execFileSync('umount', [join(here.folder, 'outbox')])
+  }
+})
+
+async function copied(t: Test, here: Place): Promise<void> {
+  t.match(await here.run('--once'), { code: 4 })
+  const waiting = join(here.folder, 'outbox/tools-0001')
+  await signBundle(FIRST_A.map(name => join(waiting, name)), ana.signer)
+  const began = Date.now()
+  t.match(await here.run('--once'), { code: 0, out: /dropped sequence 1/ })
+  t.same(here.dropped('a'), FIRST_A)
+  const changed = FIRST_A.map(name => statSync(join(here.folder, 'a', name)))
+  t.ok(changed.every(({ birthtimeMs }) => birthtimeMs >= began - 1000), 'they were copied')
+  t.ok(Math.max(...changed.map(({ ctimeMs }) => ctimeMs)) - Math.min(...changed.map(({ ctimeMs }) => ctimeMs)) < 500, 'and got their names together')
+  t.same(readdirSync(join(here.folder, 'outbox')), [])
+}
 
 await t.test('a file that contradicts itself is refused in words', async t => {
   const here = place(t.testdir())
