@@ -7,8 +7,8 @@ import { printable } from '../core/printable.ts'
 import type { Progress } from '../model/operation.ts'
 
 export type Tone = 'plain' | 'good' | 'bad' | 'dim' | 'strong'
-/** `words` replaces the default text behind the bar. */
-export type Bar = Progress & { words?: string }
+/** `words` replaces the default text behind the bar. `bytes` beside a count of items; the bar is then drawn by them. */
+export type Bar = Progress & { words?: string; bytes?: number; totalBytes?: number | null; bytesPerSecond?: number | null }
 
 /**
  * Where a verb prints. Each fact is given twice: `line` for people, `record` for programs; only one of them is shown.
@@ -127,7 +127,8 @@ const FAILED_AS = { 0: 'failed', 1: 'failed', 2: 'refused', 3: 'refused', 4: 'wa
 
 /** `[██████░░░░] 63/90 nodes · boot · ETA 2 min 10 s` */
 function barText(bar: Bar, drawn: boolean): string {
-  const share = bar.total > 0 ? Math.min(1, bar.done / bar.total) : 0
+  const [done, total] = bar.bytes !== undefined && typeof bar.totalBytes === 'number' && bar.totalBytes > 0 ? [bar.bytes, bar.totalBytes] : [bar.done, bar.total]
+  const share = total > 0 ? Math.min(1, done / total) : 0
   const cells = Math.round(share * BAR_CELLS)
   const picture = drawn ? `[${'█'.repeat(cells)}${'░'.repeat(BAR_CELLS - cells)}] ` : ''
   if (bar.words !== undefined) return picture + bar.words

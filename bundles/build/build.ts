@@ -37,8 +37,11 @@ export type BuildInput = {
   /** What the workspace remembers of blobs in chunks, see records.ts. */
   maps?: ChunkMaps
   signal?: AbortSignal
-  progress?: (done: number, total: number) => void
+  progress?: (progress: BuildProgress) => void
 }
+
+/** How far a build is, in bytes that were read or written. Each phase has a total of its own, which is known when it begins. */
+export type BuildProgress = { phase: 'cut' | 'compute parity' | 'write and read back'; done: number; total: number }
 
 /** `fromDevice`: it was read back from the device, not from what the kernel remembers of writing it. */
 export type BuiltVolume = { file: string; digest: Digest; size: number; fromDevice?: boolean }
@@ -51,7 +54,7 @@ export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
  * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes, DD-BUNDLE-018
  */
 export async function buildBundle(input: BuildInput): Promise<Built> {
-  const payload = await payloadOf(input)
+  const payload = await payloadOf({ ...input, progress: (done, total) => input.progress?.({ phase: 'cut', done, total }) })
   try {
     return await buildVolumes(input, payload)
   } finally {
@@ -62,26 +65,27 @@ export async function buildBundle(input: BuildInput): Promise<Built> {
 async function buildVolumes(input: BuildInput, { index, sources, omits }: Payload): Promise<Built> {
   const planned = splitIndex(index, input.volumeBytes, (placed, volumes, parts) => manifestOf(input, omits, placed, volumes, parts))
   const withParity = planned.manifest.parity !== undefined
-  // With parity the payload is read three times: for the digests in the manifest, into the volumes, and into the parity volumes.
-  const work = (reading: 0 | 1 | 2): Work => {
-    const { bytes } = planned.manifest.totals
+  const counting = (phase: BuildProgress['phase'], total: number): Work & { progress: (bytes: number) => void } => {
     let done = 0
-    return { signal: input.signal, progress: more => input.progress?.(reading * bytes + Math.min((done += more), bytes), withParity ? 3 * bytes : bytes) }
+    return { signal: input.signal, progress: more => input.progress?.({ phase, done: (done = Math.min(done + more, total)), total }) }
   }
-  const split = withParity ? await parityKnown(planned, sources, work(0)) : planned
+  const { bytes } = planned.manifest.totals
+  const parityBytes = (planned.manifest.parity ?? []).reduce((sum, { size }) => sum + size, 0)
+  const split = withParity ? await parityKnown(planned, sources, counting('compute parity', bytes)) : planned
   const signatures = await signaturesOf(split.manifestBytes, input.signers)
   await ensureFolder(input.out)
   const volumes: BuiltVolume[] = []
-  const writing = work(withParity ? 1 : 0)
+  // The payload goes into the volumes and comes back from them; for parity it is read once more, and what came of it comes back as well.
+  const writing = counting('write and read back', 2 * bytes + (withParity ? bytes + parityBytes : 0))
   try {
     for (let number = 1; number <= split.manifest.volumes.length; number++) {
       const file = join(input.out, volumeName(split.manifest, number))
       volumes.push({ file, ...(await writeOne(file, number, split, signatures, sources, writing)) })
-      volumes.at(-1)!.fromDevice = await readBack(file, split.manifestBytes, input.signal)
+      volumes.at(-1)!.fromDevice = await readBack(file, split.manifestBytes, writing)
     }
     if (withParity) {
-      volumes.push(...(await writeParity(parityInput(split, sources), input.out, headOf(split, signatures), work(2))))
-      for (const parity of volumes.slice(split.manifest.volumes.length)) parity.fromDevice = await readBack(parity.file, split.manifestBytes, input.signal)
+      volumes.push(...(await writeParity(parityInput(split, sources), input.out, headOf(split, signatures), writing)))
+      for (const parity of volumes.slice(split.manifest.volumes.length)) parity.fromDevice = await readBack(parity.file, split.manifestBytes, writing)
     }
   } catch (failure) {
     for (const { file } of volumes) await unlink(file).catch(() => undefined)
@@ -96,12 +100,19 @@ async function writeOne(file: string, number: number, split: Split, signatures: 
     for (const { name, size, bytes } of headOf(split, signatures)) await volume.add({ name, size }, bytes)
     for (const entry of entriesOf(split.index, number)) {
       work.signal?.throwIfAborted()
-      await volume.add(entry, bytesOf(sources.get(entry.name)!, entry.digest))
-      work.progress?.(entry.size)
+      await volume.add(entry, told(bytesOf(sources.get(entry.name)!, entry.digest), work))
     }
     return await volume.finish()
   } finally {
     await volume.discard()
+  }
+}
+
+/** Chunk by chunk: a piece of 256 MiB on a slow stick is a quarter of a minute. */
+async function* told(bytes: AsyncIterable<Buffer>, work: Work): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    yield chunk
+    work.progress?.(chunk.length)
   }
 }
 
@@ -158,9 +169,13 @@ export async function signaturesOf(manifest: Uint8Array, signers: readonly Signe
 }
 
 /** A bundle that cannot be read back is not left on the medium. */
-async function readBack(file: string, manifest: Uint8Array, signal: AbortSignal | undefined): Promise<boolean> {
+async function readBack(file: string, manifest: Uint8Array, { signal, progress }: Work): Promise<boolean> {
+  let read = 0
   try {
-    const volume = await checkVolume(file, { signal, expected: manifest })
+    const volume = await checkVolume(file, { signal, expected: manifest, progress(done) {
+      progress?.(done - read)
+      read = done
+    } })
     return volume.direct()
   } catch (cause) {
     await unlink(file)

@@ -75,14 +75,13 @@ export async function checkPayload(opened: OpenedVolume, options: { signal?: Abo
   const total = entries.reduce((sum, { size }) => sum + size, 0)
   for (const expected of entries) {
     options.signal?.throwIfAborted()
-    for await (const chunk of contentOf(opened.volume, expected)) done += chunk.length
-    options.progress?.(done, total)
+    for await (const chunk of contentOf(opened.volume, expected)) options.progress?.((done += chunk.length), total)
   }
   await expectEnd(opened.volume)
 }
 
 /** Reads a volume back. @throws DD-BUNDLE-015 when the manifest on the medium is not the one that was written, DD-BUNDLE-003…008 */
-export async function checkVolume(file: string, options: { signal?: AbortSignal | undefined; expected?: Uint8Array } = {}): Promise<OpenedVolume> {
+export async function checkVolume(file: string, options: { signal?: AbortSignal | undefined; expected?: Uint8Array; progress?: (done: number, total: number) => void } = {}): Promise<OpenedVolume> {
   const opened = await openBundle(file)
   try {
     if (options.expected !== undefined && !opened.head.manifest.equals(options.expected)) {

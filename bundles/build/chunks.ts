@@ -4,6 +4,7 @@ import { constants, zstdCompress } from 'node:zlib'
 import { digestFromHex, digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import type { BlobPart, Copy } from '../format/item.ts'
 import { CHUNKS } from '../format/index-line.ts'
+import type { Work } from '../parity/index.ts'
 import type { ChunkMap } from './chunk-map.ts'
 import { cutBlob } from './cut-blob.ts'
 import { MAX_BYTES } from './fastcdc.ts'
@@ -41,7 +42,7 @@ type Planned = Copy | { hex: string; size: number }
  * A blob as chunks, and as copies where the receiver has the content. New contents go to the spool, in order.
  * @returns nothing when it is not the blob that it is said to be
  */
-export async function chunksOfBlob(path: string, digest: Digest, chunking: Chunking, signal?: AbortSignal): Promise<{ parts: BlobPart[]; map: ChunkMap } | undefined> {
+export async function chunksOfBlob(path: string, digest: Digest, chunking: Chunking, work?: Work): Promise<{ parts: BlobPart[]; map: ChunkMap } | undefined> {
   const list: Planned[] = []
   const compressing: { hex: string; frame: Promise<Buffer> }[] = []
   let expected: Place | undefined
@@ -83,7 +84,7 @@ export async function chunksOfBlob(path: string, digest: Digest, chunking: Chunk
       else await bring(bytes.subarray(from, to), to - from === bytes.length ? hex : createHash('sha256').update(bytes.subarray(from, to)).digest('hex'))
     }
     if (start !== undefined) expected = { blob: start.blob, offset: start.offset + bytes.length }
-  }, signal)
+  }, work)
   while (compressing.length > 0) await take()
   if (map === undefined) return undefined
   const parts = list.map((part): BlobPart => ('from' in part ? part : { entry: chunking.entries.get(part.hex)!, content: { digest: digestFromHex(part.hex), size: part.size } }))

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { digestOfHash, type Digest } from '../../appliance/core/digest.ts'
+import type { Work } from '../parity/index.ts'
 import type { ChunkMap } from './chunk-map.ts'
 import { CHUNKER, chunksOf } from './fastcdc.ts'
 import { READ_BYTES } from './pieces.ts'
@@ -9,7 +10,7 @@ import { READ_BYTES } from './pieces.ts'
  * Cuts a blob and tells each chunk; its bytes are valid until the promise is kept. Reads the blob once.
  * @returns its map, or nothing when it is not the blob that it is said to be
  */
-export async function cutBlob(path: string, digest: Digest, take: (bytes: Buffer, hex: string) => Promise<void>, signal?: AbortSignal): Promise<ChunkMap | undefined> {
+export async function cutBlob(path: string, digest: Digest, take: (bytes: Buffer, hex: string) => Promise<void>, { signal, progress }: Work = {}): Promise<ChunkMap | undefined> {
   const whole = createHash('sha256')
   const sizes: number[] = []
   const contents: string[] = []
@@ -20,6 +21,7 @@ export async function cutBlob(path: string, digest: Digest, take: (bytes: Buffer
     sizes.push(bytes.length)
     contents.push(hex)
     await take(bytes, hex)
+    progress?.(bytes.length)
   }
   if (digestOfHash(whole) !== digest) return undefined
   return { format: 'drydock-chunk-map/1', chunker: CHUNKER, blob: digest, sizes, contents: contents.join('') }
@@ -27,5 +29,5 @@ export async function cutBlob(path: string, digest: Digest, take: (bytes: Buffer
 
 /** The map alone. */
 export function mapOf(path: string, digest: Digest, signal?: AbortSignal): Promise<ChunkMap | undefined> {
-  return cutBlob(path, digest, async () => undefined, signal)
+  return cutBlob(path, digest, async () => undefined, { signal })
 }

@@ -1,4 +1,4 @@
-export { buildBundle, type BuildInput, type Built, type BuiltVolume } from './build.ts'
+export { buildBundle, type BuildInput, type BuildProgress, type Built, type BuiltVolume } from './build.ts'
 export { checkPayload, checkVolume, openBundle, type OpenedVolume } from './check-volume.ts'
 export { openSet, type OpenedSet } from './open-set.ts'
 export { MEDIA_BYTES, volumeBytes } from './media.ts'

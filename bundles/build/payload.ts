@@ -5,13 +5,14 @@ import type { CollectionLock } from '../format/collection-lock.ts'
 import type { Index } from '../format/index-file.ts'
 import { BLOBS } from '../format/index-line.ts'
 import { itemKey, type BlobPart, type ItemBlob } from '../format/item.ts'
+import type { Work } from '../parity/index.ts'
 import type { ChunkMaps } from './chunk-map.ts'
 import { CHUNK_ROOM, chunksOfBlob, type Chunking } from './chunks.ts'
 import { heldChunks } from './held-chunks.ts'
 import { otherBytes, piecesOf, workspaceBlob, type Source } from './pieces.ts'
 import { pieceBytes } from './split.ts'
 import { openSpool } from './spool.ts'
-import { isUncompressed } from './uncompressed.ts'
+import { CHUNKED_BLOB_BYTES, isUncompressed } from './uncompressed.ts'
 
 export type PayloadInput = {
   lock: CollectionLock
@@ -23,6 +24,8 @@ export type PayloadInput = {
   /** What is remembered of blobs that were cut into chunks; without it nothing is, and deltas are made from bytes that are still here. */
   maps?: ChunkMaps
   signal?: AbortSignal
+  /** Of the blobs that are large enough to be cut. */
+  progress?: (done: number, total: number) => void
 }
 
 /** What a bundle is to hold, how many items stay out because the receiver has them, and where the bytes of its entries come from. All are of volume 1 until they are split. */
@@ -47,6 +50,7 @@ export async function payloadOf(input: PayloadInput): Promise<Payload> {
     sources.set(name, source)
     entries.push({ name, size: source.size, digest, volume: 1 })
   }
+  const cut = cutting(input, held, most)
   let chunking: Chunking | undefined
   const startChunking = async (): Promise<Chunking> => ({
     spool: await openSpool(dirname(input.blobFolder)),
@@ -62,13 +66,16 @@ export async function payloadOf(input: PayloadInput): Promise<Payload> {
   async function partsOf(path: string, { digest, size }: ItemBlob): Promise<BlobPart[] | undefined> {
     // Where a piece of that size fits, every chunk does.
     if (most >= CHUNK_ROOM && (await isUncompressed(path, size))) {
-      const cut = await chunksOfBlob(path, digest, (chunking ??= await startChunking()), input.signal)
-      if (cut === undefined) throw otherBytes(digest, 'others')
-      await input.maps?.keep(cut.map)
-      return cut.parts
+      const chunks = await chunksOfBlob(path, digest, (chunking ??= await startChunking()), cut)
+      if (chunks === undefined) throw otherBytes(digest, 'others')
+      await input.maps?.keep(chunks.map)
+      return chunks.parts
     }
-    if (size <= most) return undefined
-    const pieces = await piecesOf(path, digest, most, input.signal)
+    if (size <= most) {
+      if (size >= CHUNKED_BLOB_BYTES) cut.progress(size)
+      return undefined
+    }
+    const pieces = await piecesOf(path, digest, most, cut)
     pieces.forEach((piece, k) => add(piece.entry, piece.digest, { path, start: k * most, size: piece.size }))
     return pieces
   }
@@ -99,4 +106,12 @@ export async function payloadOf(input: PayloadInput): Promise<Payload> {
     await close()
     throw failure
   }
+}
+
+/** Counts what is read of the blobs that may have to be cut, each once. */
+function cutting({ lock, signal, progress }: PayloadInput, held: ReadonlySet<string>, most: number): Work & { progress: (bytes: number) => void } {
+  const large = new Map(lock.items.flatMap(({ blobs }) => blobs).flatMap(({ digest, size }) => ((size >= CHUNKED_BLOB_BYTES || size > most) && !held.has(digest) ? [[digest, size]] : [])))
+  const total = large.values().reduce((sum, size) => sum + size, 0)
+  let done = 0
+  return { signal, progress: bytes => progress?.((done = Math.min(done + bytes, total)), total) }
 }

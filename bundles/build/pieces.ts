@@ -6,6 +6,7 @@ import { digestOfHash, hexOf, type Digest } from '../../appliance/core/digest.ts
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Piece } from '../format/item.ts'
 import { PIECES } from '../format/index-line.ts'
+import type { Work } from '../parity/index.ts'
 
 export const READ_BYTES = 1 << 20
 
@@ -21,7 +22,7 @@ export async function workspaceBlob(folder: string, digest: Digest, size: number
 }
 
 /** The blob as pieces of a fixed size, the last one with the rest. Reads it once. @throws DD-BUNDLE-013 when it is not the blob that the lock names */
-export async function piecesOf(path: string, digest: string, pieceBytes: number, signal?: AbortSignal): Promise<Piece[]> {
+export async function piecesOf(path: string, digest: string, pieceBytes: number, { signal, progress }: Work = {}): Promise<Piece[]> {
   const parts: Piece[] = []
   const whole = createHash('sha256')
   let piece = createHash('sha256')
@@ -35,6 +36,7 @@ export async function piecesOf(path: string, digest: string, pieceBytes: number,
   for await (const chunk of createReadStream(path, { highWaterMark: READ_BYTES }) as AsyncIterable<Buffer>) {
     signal?.throwIfAborted()
     whole.update(chunk)
+    progress?.(chunk.length)
     for (let at = 0; at < chunk.length; ) {
       const part = chunk.subarray(at, at + pieceBytes - size)
       piece.update(part)

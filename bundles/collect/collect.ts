@@ -90,6 +90,7 @@ async function collectInto(folder: string, collection: Collection, input: Collec
 }
 
 async function collectItems(collection: Collection, folder: string, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
+  collecting.meter.tell()
   const packs = selectPacks(collection.roles ?? [], await readPacks([SHIPPED_ROLES, ...(collection.rolePacks ?? [])]), architecturesOf(collection))
   const wants = wantsOf(collection, packs, folder)
   const images = (collection.images ?? []).map(image => ({ to: 'images', ...image }))
@@ -97,7 +98,6 @@ async function collectItems(collection: Collection, folder: string, collecting: 
   const files = (await allOrStop(collecting.signal, signal => [...(collection.files ?? []), ...images].map(entry => atOnce(async () => await collectFiles(entry, { ...collecting, signal }))))).flat()
   if (collection.clamav !== undefined) files.push(await collectClamav(collection.clamav, collecting))
   checkRoleFiles(packs, new Set(files.map(item => item.name)))
-  collecting.meter.phase('fetch')
   const dates: Date[] = []
   // One architecture after the other: a package for all of them is fetched once.
   const aptItems = async (within: Collecting) => {

@@ -8,7 +8,7 @@ import { openHalf, type DurableHalf } from '../../appliance/core/durable-half.ts
 import { BLOB_FOLDER } from '../format/collection-lock.ts'
 import { checkShape } from '../format/check.ts'
 import type { Meter } from './progress.ts'
-import type { Expected, Kept } from './workspace.ts'
+import type { Expected, Kept } from './expected.ts'
 
 /**
  *     WORKSPACE/halves/<algorithm>-<hex>         what came so far of a large download, named by what it must become

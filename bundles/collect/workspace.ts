@@ -4,19 +4,11 @@ import { stat, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { digestFromHex, digestOfFile, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder, openDurable, writeDurably } from '../../appliance/core/durable-file.ts'
-import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { isErrno } from '../../appliance/core/error.ts'
 import { BLOB_FOLDER } from '../format/collection-lock.ts'
+import { mismatch, type Expected, type Kept } from './expected.ts'
 import { openHalfBlob, type Half } from './half.ts'
 import type { Meter } from './progress.ts'
-
-/** What upstream says about bytes, in any of the ways that registries say it. */
-export type Expected = {
-  algorithm: 'sha256' | 'sha384' | 'sha512'
-  hex: string
-  /** Who says so, in the words of an error: `the lock file`. */
-  by?: string
-}
-export type Kept = { digest: Digest; size: number }
 
 /**
  *     WORKSPACE/lock.json      what the collection was resolved to
@@ -98,15 +90,6 @@ export async function openWorkspace(folder: string, meter: Meter): Promise<Works
       return { digest, size: bytes.length }
     },
   }
-}
-
-/** @param where what the other hash is of: the bytes that came, or an index that contradicts. */
-export function mismatch(what: string, expected: Expected, found: string, where = 'the bytes that came'): DrydockError {
-  return new DrydockError(
-    'DD-COLLECT-004',
-    `expected ${what} with ${expected.algorithm} ${expected.hex}${expected.by === undefined ? '' : ` (by ${expected.by})`}, found ${found} in ${where}`,
-    'nothing of it was kept; ask the registry for a clean copy, and look for a cache or proxy on the way that changes bytes',
-  )
 }
 
 /** The hash of a file that lies in the workspace already, in upstream's own algorithm. */

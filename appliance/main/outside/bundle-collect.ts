@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { collect, type Collected } from '../../../bundles/collect/collect.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { byteText, outputOf } from '../../cli/output.ts'
+import { collectBar } from './progress-bars.ts'
 import { wallClock } from '../../core/clock.ts'
 import { untilInterrupted } from './interrupt.ts'
 
@@ -33,7 +34,7 @@ async function collectVerb(collection: string, { workspace, prune = false }: { w
         environment: process.env,
         clock: wallClock,
         signal,
-        progress: ({ phase, done, total, bytes }) => output.progress({ phase, done, total, unit: 'items', etaSeconds: null, words: `${phase} ${done}/${total} items · ${byteText(bytes)}` }),
+        progress: progress => output.progress(collectBar(progress)),
       }),
     )
     output.done()

@@ -1,8 +1,9 @@
 import type { Command } from 'commander'
-import { byteText, outputOf, type Output } from '../../cli/output.ts'
+import { outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
 import { untilInterrupted } from './interrupt.ts'
+import { collectBar } from './progress-bars.ts'
 import { lockRelay, oneRound, relayForever, type RelayReport } from './relay/relay-loop.ts'
 import { proxyVariables, readRelay, type Relay } from './relay/relay-file.ts'
 import { readState, type RelayState } from './relay/relay-state.ts'
@@ -45,7 +46,7 @@ export function register(bundle: Command): void {
     )
     .argument('<file>', 'the relay file (YAML)')
     .option('--once', 'one round now, then end: for cron, a systemd timer, or a try')
-    .option('--site <name>', 'with --once: this one of several sites only')
+    .option('--site <name>', 'with --once or --status: this one of several sites only')
     .option('--force', 'with --once: make a bundle although nothing changed')
     .option('--whole', 'with --force: everything, not only what is new; for a site that did not import a bundle that a delta stands on')
     .option('--status', 'show how the last round went and when the next one is, and end')
@@ -100,8 +101,8 @@ function told(output: Output, what: RelayReport | { type: 'relay'; text: string 
 
 /** Bars are for a person who watches; a log gets what a round came to. */
 function progressOn(output: Output): RoundDeps['progress'] {
-  return ({ phase, done, total, bytes }) => {
-    if (output.terminal) output.progress({ phase, done, total, unit: 'items', etaSeconds: null, words: `${phase} ${done}/${total} items · ${byteText(bytes)}` })
+  return progress => {
+    if (output.terminal) output.progress(collectBar(progress))
   }
 }
 
@@ -122,7 +123,7 @@ async function status({ workspace, deliveries }: Relay, output: Output): Promise
     sites.push({ site, ...facts })
   }
   output.line(`relay      ${running ? 'at work' : 'not running'}`)
-  if (deliveries.length === 1) lastRound(sites[0]!, output)
+  lastRound({ last, failures }, output)
   output.line(`next round ${next === null ? 'when it is started' : `${next.slice(0, 19).replace('T', ' ')} UTC`}`)
   for (const site of sites) {
     if (deliveries.length > 1) {

@@ -10,6 +10,7 @@ import { encodeManifest } from '../../../bundles/format/manifest-file.ts'
 import { labelsOf } from './bundle-label.ts'
 import { sbomBeside } from './bundle-sbom.ts'
 import { untilInterrupted } from './interrupt.ts'
+import { buildBars } from './progress-bars.ts'
 import { readPublicKey, signersOf, type SigningOptions } from './key-files.ts'
 
 /** `drydock bundle build|sign`; the other verbs stand in bundle-….ts */
@@ -46,6 +47,9 @@ export function register(program: Command): void {
     .action(signVerb)
 }
 
+/** Milliseconds between two reports of one phase. */
+const PROGRESS_MS = 250
+
 type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; labels?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
@@ -60,7 +64,7 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   const built = await untilInterrupted(signal =>
     buildBundle({
       lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal,
-      progress: progressOf(output, 'write'), ...(since === undefined ? {} : { since }), maps: chunkMapsOf(workspace.folder), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
+      progress: told(output), ...(since === undefined ? {} : { since }), maps: chunkMapsOf(workspace.folder), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
     }),
   ).finally(() => output.done())
   await keepRecord(workspace, built.manifest)
@@ -106,8 +110,17 @@ async function signVerb(files: string[], options: SigningOptions, command: Comma
   output.note('these files are others now: labels that were printed before are not theirs (drydock bundle label); every volume of a set needs the signature')
 }
 
-function progressOf(output: Output, phase: string): (done: number, total: number) => void {
-  return (done, total) => output.progress({ phase, done, total, unit: 'bytes', etaSeconds: null })
+/** At most PROGRESS_MS apart, whatever the size of the entries: a pipe of 200,000 lines helps nobody. */
+function told(output: Output): NonNullable<BuildInput['progress']> {
+  const bar = buildBars()
+  let last = { phase: '', at: 0 }
+  return progress => {
+    const next = bar(progress)
+    const at = performance.now()
+    if (progress.phase === last.phase && progress.done < progress.total && at - last.at < PROGRESS_MS) return
+    last = { phase: progress.phase, at }
+    output.progress(next)
+  }
 }
 
 function itemCounts(items: Record<string, number>): string {

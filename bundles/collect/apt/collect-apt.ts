@@ -9,7 +9,7 @@ import { allOrStop, limiter } from '../fetch/limiter.ts'
 import { APT_BATCH, PARALLEL_APT, PROGRESS_MS } from '../limits.ts'
 import { purl } from '../purl.ts'
 import { withLicences } from './copyright.ts'
-import { mismatch } from '../workspace.ts'
+import { mismatch } from '../expected.ts'
 import { closure, downloadDebs, preparePrivateApt, sourceFault, updateLists, type DebName, type PrivateApt, type TrustedSource } from './private-apt.ts'
 import { isFundamental, packageStanzas, verifiedRelease, type PackageStanza, type VerifiedRelease } from './release.ts'
 import { machineSources, mayBeDebian } from './sources.ts'
@@ -31,6 +31,7 @@ type Known = PackageStanza & { suite: string; component: string; signedBy: strin
  */
 export async function collectApt(wants: AptWants, collecting: Collecting): Promise<{ items: Item[]; newest: Date | undefined }> {
   const { workspace, meter, signal } = collecting
+  const resolved = meter.resolving()
   const sources = await trustedSources(wants)
   const apt = await preparePrivateApt(await workspace.cacheFolder(`apt-${wants.arch}`), wants.arch, sources)
   const said = await updateLists(apt, signal)
@@ -45,7 +46,7 @@ export async function collectApt(wants: AptWants, collecting: Collecting): Promi
   const chosen = await knownPackages(releases, planned)
   const debs = [...chosen.values()]
   meter.planned(debs.length)
-  await fetchMissing(apt, debs, collecting)
+  await fetchMissing(apt, debs, resolved, collecting)
   const dates = releases.map(release => release.date).filter(date => !Number.isNaN(date.getTime()))
   return { items: await withLicences(debs.map(itemOf), collecting), newest: dates.toSorted((a, b) => b.getTime() - a.getTime())[0] }
 }
@@ -119,7 +120,7 @@ function debKey(deb: DebName): string {
 }
 
 /** Packages are adopted as soon as their batch is down, and at the next start from a run that was cut off. */
-async function fetchMissing(apt: PrivateApt, debs: readonly Known[], collecting: Collecting): Promise<void> {
+async function fetchMissing(apt: PrivateApt, debs: readonly Known[], resolved: () => void, collecting: Collecting): Promise<void> {
   const { workspace, meter } = collecting
   for (const left of (await readdir(apt.folder)).filter(name => name.startsWith(DOWNLOAD))) await adopt(join(apt.folder, left), debs, collecting)
   const missing: Known[] = []
@@ -127,27 +128,37 @@ async function fetchMissing(apt: PrivateApt, debs: readonly Known[], collecting:
     if ((await workspace.present(digestFromHex(deb.sha256))) === undefined) missing.push(deb)
     else meter.finished(1)
   }
+  const coming = meter.coming()
+  let left = missing.reduce((sum, { size }) => sum + size, 0)
+  coming.left(left)
+  resolved()
+  const adopted = (taken: readonly Known[]): void => {
+    left -= taken.reduce((sum, { size }) => sum + size, 0)
+    coming.left(left)
+    meter.finished(taken.length)
+  }
   // Sizes alternate between batches, so that they end at about the same time.
   const bySize = missing.toSorted((a, b) => b.size - a.size)
   const count = Math.max(Math.min(PARALLEL_APT, bySize.length), Math.ceil(bySize.length / APT_BATCH))
   const batches = Array.from({ length: count }, (_, batch) => bySize.filter((_deb, index) => index % count === batch))
   const watch = setInterval(() => void bytesDownloading(apt.folder).then(meter.inFlight), PROGRESS_MS)
   try {
-    await fetchBatches(apt, batches, collecting)
+    await fetchBatches(apt, batches, adopted, collecting)
   } finally {
     clearInterval(watch)
     meter.inFlight(0)
+    coming.end()
   }
 }
 
-async function fetchBatches(apt: PrivateApt, batches: readonly Known[][], collecting: Collecting): Promise<void> {
+async function fetchBatches(apt: PrivateApt, batches: readonly Known[][], adopted: (taken: readonly Known[]) => void, collecting: Collecting): Promise<void> {
   const atOnce = limiter(PARALLEL_APT)
   await allOrStop(collecting.signal, signal => batches.map(async (batch, index) => await atOnce(async () => {
     const folder = join(apt.folder, `${DOWNLOAD}${index}`)
     try {
       await downloadDebs(apt, batch, folder, signal)
     } finally {
-      collecting.meter.finished((await adopt(folder, batch, collecting)).length)
+      adopted(await adopt(folder, batch, collecting))
     }
     const wrong = await firstAbsent(batch, collecting)
     if (wrong !== undefined) throw mismatch(`${wrong.name} ${wrong.version} (deb)`, { algorithm: 'sha256', hex: wrong.sha256 }, 'other bytes')

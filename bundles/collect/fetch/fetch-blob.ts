@@ -1,9 +1,12 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { RESUMABLE_BYTES } from '../limits.ts'
-import { mismatch, type Expected, type Kept, type Workspace } from '../workspace.ts'
+import { counted, type Coming } from '../progress.ts'
+import { mismatch, type Expected, type Kept } from '../expected.ts'
+import type { Workspace } from '../workspace.ts'
 import type { HttpClient, Part } from './http.ts'
 
-export type BlobDownload = { url: string; what: string; expected: Expected; signal: AbortSignal }
+/** `coming` learns how many bytes are still to come. */
+export type BlobDownload = { url: string; what: string; expected: Expected; signal: AbortSignal; coming: Coming }
 
 /**
  * A blob whose hash is known, into the workspace. A large one that is cut off goes on where it stopped, in this run or the next one: by
@@ -11,11 +14,11 @@ export type BlobDownload = { url: string; what: string; expected: Expected; sign
  * the two halves belong together the hash alone decides: when they do not, both go and it is fetched once more from its first byte.
  * @throws DD-COLLECT-004 when what came whole has another hash, DD-COLLECT-005, DD-COLLECT-006
  */
-export async function fetchBlob(http: HttpClient, { expected, ...download }: BlobDownload, workspace: Workspace): Promise<Kept> {
+export async function fetchBlob(http: HttpClient, { expected, coming, ...download }: BlobDownload, workspace: Workspace): Promise<Kept> {
   const { what } = download
   const half = await workspace.half(expected)
   // Somebody else in this process fetches the same bytes: two writers in one half would spoil it.
-  if (half === undefined) return await http.read(download, async body => await workspace.keep(what, body, expected))
+  if (half === undefined) return await http.read(download, async (body, headers) => await workspace.keep(what, counted(body, lengthOf(headers), coming), expected))
   let most = half.size()
   const part = (): Part | undefined => (half.size() === 0 ? undefined : { from: half.size(), etag: half.etag() })
   const advanced = (): boolean => {
@@ -25,7 +28,8 @@ export async function fetchBlob(http: HttpClient, { expected, ...download }: Blo
   }
   try {
     for (let anew = false; ; anew = true) {
-      const came = await http.read({ ...download, part, advanced }, async (body, headers, from) => {
+      const came = await http.read({ ...download, part, advanced }, async (uncounted, headers, from) => {
+        const body = counted(uncounted, lengthOf(headers), coming)
         if (from === 0) {
           const small = isSmall(headers)
           await half.restart(small ? undefined : strongEtag(headers))
@@ -49,6 +53,10 @@ function strongEtag({ etag }: IncomingHttpHeaders): string | undefined {
 }
 
 function isSmall(headers: IncomingHttpHeaders): boolean {
-  const length = headers['content-length']
-  return length !== undefined && Number(length) < RESUMABLE_BYTES
+  const length = lengthOf(headers)
+  return length !== undefined && length < RESUMABLE_BYTES
+}
+
+function lengthOf({ 'content-length': length }: IncomingHttpHeaders): number | undefined {
+  return length !== undefined && /^\d{1,15}$/.test(length) ? Number(length) : undefined
 }

@@ -10,7 +10,7 @@ import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { environmentSettings, openHttp } from '../fetch/http.ts'
 import { FILES_IN_FOLDER } from '../limits.ts'
 import { purl } from '../purl.ts'
-import { mismatch, type Kept } from '../workspace.ts'
+import { mismatch, type Kept } from '../expected.ts'
 
 /** A file, or every file under a folder, with its executable bit. Times and owners do not travel: the same content gives the same items. */
 export async function collectFiles(want: FileWant, collecting: Collecting): Promise<Item[]> {
@@ -50,9 +50,11 @@ async function fetchedFile(want: Extract<FileWant, { url: string }>, collecting:
   const name = want.name ?? decodeURIComponent(new URL(want.url).pathname.split('/').at(-1) ?? '')
   const path = served(folderOf(want), name)
   meter.planned(1)
+  const coming = meter.coming()
   const digest = digestFromHex(want.sha256)
   const here = await workspace.present(digest)
   const kept = here === undefined ? await fetched(want, path, collecting) : { digest, size: here }
+  coming.end()
   signal.throwIfAborted()
   meter.finished(1)
   return itemOf(path, kept, want.version, false)
@@ -60,7 +62,7 @@ async function fetchedFile(want: Extract<FileWant, { url: string }>, collecting:
   async function fetched({ url, sha256 }: typeof want, what: string, { download }: Collecting): Promise<Kept> {
     const http = openHttp(await environmentSettings(environment))
     try {
-      return await download(async () => await fetchBlob(http, { url, what, signal, expected: { algorithm: 'sha256', hex: sha256, by: 'the collection file' } }, workspace))
+      return await download(async () => await fetchBlob(http, { url, what, signal, coming, expected: { algorithm: 'sha256', hex: sha256, by: 'the collection file' } }, workspace))
     } finally {
       http.close()
     }

@@ -13,8 +13,10 @@ import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
 import { npmLicences } from '../licences.ts'
+import type { Coming } from '../progress.ts'
 import { purl } from '../purl.ts'
-import { hashOfFile, mismatch, type Expected } from '../workspace.ts'
+import { mismatch, type Expected } from '../expected.ts'
+import { hashOfFile } from '../workspace.ts'
 import { npmConfig, type NpmConfig } from './config.ts'
 import { packageWants } from './lockfile.ts'
 import type { NpmPlatform } from './platform.ts'
@@ -30,17 +32,20 @@ type Manifest = Record<string, Json> & { dist?: { integrity?: string; shasum?: s
 
 /** Every version that the projects' lock files and the named packages need, each tarball checked by its integrity while it streams. */
 export async function collectNpm(wants: NpmWants, collecting: Collecting): Promise<Item[]> {
-  const { environment, signal } = collecting
+  const { environment, signal, meter } = collecting
+  const resolved = meter.resolving()
   const groups: { wants: NpmWant[]; folder: string }[] = []
   for (const project of wants.projects) groups.push(await projectWants(project, wants.platforms))
   if (wants.packages.length > 0) groups.push({ wants: await packageWants(wants.packages, wants.platforms, environment, signal, wants.folder), folder: wants.folder })
   const items = new Map<string, Item>()
-  for (const group of groups) {
+  const planned = groups.map(group => ({ ...group, wants: group.wants.map(want => ({ want, coming: meter.coming() })) }))
+  resolved()
+  for (const group of planned) {
     const config = await npmConfig(group.folder, environment, signal)
     const http = openHttp(config)
     try {
       collecting.meter.planned(group.wants.length)
-      const found = await allOrStop(signal, each => group.wants.map(want => collecting.download(async () => await versionItem(want, { ...collecting, signal: each }, config, http))))
+      const found = await allOrStop(signal, each => group.wants.map(({ want, coming }) => collecting.download(async () => await versionItem(want, coming, { ...collecting, signal: each }, config, http))))
       for (const item of found) {
         const key = `${item.name}@${item.version}`
         items.set(key, joinTags(items.get(key), item))
@@ -52,20 +57,22 @@ export async function collectNpm(wants: NpmWants, collecting: Collecting): Promi
   return [...items.values()]
 }
 
-async function versionItem(want: NpmWant, collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item> {
+async function versionItem(want: NpmWant, coming: Coming, collecting: Collecting, config: NpmConfig, http: HttpClient): Promise<Item> {
   const { workspace, meter } = collecting
   const what = `${want.name}@${want.version} (npm)`
   const folder = await workspace.cacheFolder('npm')
   const cacheFile = join(folder, `${createHash('sha256').update(`${want.name}@${want.version}`).digest('hex')}.json`)
   const cached = await readCached(cacheFile)
   if (cached !== undefined && (await isHeld(want, cached, collecting))) {
+    coming.end()
     meter.finished(1)
     return itemOf(want, cached)
   }
   const registry = config.registryOf(want.name)
   const found = await versionManifest(want, registry, http, collecting.signal)
   const expected = agreed(want, found, what, collecting.pinned(`npm:${want.name}@${want.version}`)?.metadata['integrity'])
-  const kept = await fetchBlob(http, { url: tarballUrl(want, registry, found), what, signal: collecting.signal, expected }, workspace)
+  const kept = await fetchBlob(http, { url: tarballUrl(want, registry, found), what, signal: collecting.signal, coming, expected }, workspace)
+  coming.end()
   const sha512 = expected.algorithm === 'sha512' ? expected.hex : await hashOfFile(workspace.blobPath(kept.digest), 'sha512')
   const integrity = `sha512-${Buffer.from(sha512, 'hex').toString('base64')}`
   const entry: Cached = { integrity, digest: kept.digest, size: kept.size, manifest: keptManifest(found, integrity) }

@@ -33,6 +33,7 @@ export async function collectImages(wants: readonly OciWant[], collecting: Colle
 async function collectImage(want: OciWant, running: Map<Digest, Promise<void>>, collecting: Collecting): Promise<Item[]> {
   const { meter } = collecting
   meter.planned(1)
+  const resolved = meter.resolving()
   const { name, tag } = nameAndTag(want)
   const what = `image ${name}:${tag}`
   const source = await openSource(want, what, collecting)
@@ -45,7 +46,9 @@ async function collectImage(want: OciWant, running: Map<Digest, Promise<void>>, 
       await addReferrers(tree, source, what, collecting)
       for (const { digest } of tree.manifests.values()) extra.push(...(await cosignItems(parseDigest(digest), name, source, running, collecting)))
     }
-    await fetchBlobs(tree, source, running, what, collecting)
+    const fetched = fetchBlobs(tree, source, running, what, collecting)
+    resolved()
+    await fetched
     await refuseOtherPlatform(root, tree, platforms, what, collecting)
     meter.finished(1)
     return [await itemOf(name, tag, root, tree, collecting), ...extra]
@@ -165,10 +168,17 @@ async function cosignItems(digest: Digest, name: string, source: ImageSource, ru
 }
 
 async function fetchBlobs(tree: Tree, source: ImageSource, running: Map<Digest, Promise<void>>, what: string, collecting: Collecting): Promise<void> {
-  const { workspace, download } = collecting
+  const { workspace, download, meter } = collecting
   const keep = async (part: Descriptor, digest: Digest) => {
-    const size = (await workspace.present(digest)) ?? (await download(async () => await source.blob(part, workspace))).size
-    if (size !== part.size) throw otherSize(part, size, what)
+    const coming = meter.coming()
+    try {
+      const here = await workspace.present(digest)
+      if (here === undefined) coming.left(part.size)
+      const size = here ?? (await download(async () => await source.blob(part, workspace, coming))).size
+      if (size !== part.size) throw otherSize(part, size, what)
+    } finally {
+      coming.end()
+    }
   }
   await allOrStop(collecting.signal, () => [...tree.parts].map(async ([digest, part]) => {
     // Two images with one base fetch its layers once.

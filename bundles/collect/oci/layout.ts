@@ -7,6 +7,7 @@ import { DrydockError, isErrno } from '../../../appliance/core/error.ts'
 import { checkShape } from '../../format/check.ts'
 import { Descriptor, isManifest, mediaTypeOf, parsedJson, parseManifest } from './descriptor.ts'
 import { MANIFEST_BYTES } from '../limits.ts'
+import { counted } from '../progress.ts'
 import { expectedOf, type FoundManifest, type ImageSource } from './source.ts'
 
 const REF_NAME = 'org.opencontainers.image.ref.name'
@@ -43,11 +44,11 @@ export async function openLayout(folder: string, tag: string | undefined, what: 
     async manifest(descriptor) {
       return await smallFile(blobPath(parseDigest(descriptor.digest)), what)
     },
-    async blob(descriptor, workspace) {
+    async blob(descriptor, workspace, coming) {
       const handle = await open(blobPath(parseDigest(descriptor.digest)), constants.O_RDONLY | constants.O_NOFOLLOW).catch((failure: unknown) => {
         throw missing(descriptor.digest, what, failure)
       })
-      return await workspace.keep(`${descriptor.digest} of ${what}`, createReadStream('', { fd: handle, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, expectedOf(descriptor))
+      return await workspace.keep(`${descriptor.digest} of ${what}`, counted(createReadStream('', { fd: handle, highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, descriptor.size, coming), expectedOf(descriptor))
     },
     async referrers(digest) {
       const referring: Descriptor[] = []

@@ -55,9 +55,9 @@ export async function openRegistry(reference: Reference, { credentials }: Machin
     root: async () => await manifestAt(target),
     tagged,
     manifest: async ({ digest }) => (await manifestAt(digest)).bytes,
-    async blob(descriptor, workspace) {
+    async blob(descriptor, workspace, coming) {
       const { digest } = descriptor
-      return await fetchBlob(http, { url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal, expected: expectedOf(descriptor) }, workspace)
+      return await fetchBlob(http, { url: `${api}/v2/${name}/blobs/${digest}`, what: `${digest} of ${what}`, signal, coming, expected: expectedOf(descriptor) }, workspace)
     },
     async referrers(digest) {
       const list = await absentAsUndefined(async () => await referrerPages(`${api}/v2/${name}/referrers/${digest}`))

@@ -7,6 +7,7 @@ import { runProgram } from '../../../appliance/core/run-program.ts'
 import type { Collecting } from '../collecting.ts'
 import { mediaTypeOf, type Descriptor } from './descriptor.ts'
 import { isLoopback } from './registry-name.ts'
+import { counted } from '../progress.ts'
 import { expectedOf, type FoundManifest, type ImageSource } from './source.ts'
 
 /**
@@ -45,8 +46,8 @@ export async function openBySkopeo(address: { docker: string } | { dockerArchive
       })
     },
     manifest: async descriptor => await readFile(await path(descriptor)),
-    async blob(descriptor, workspace) {
-      return await workspace.keep(`${descriptor.digest} of ${what}`, createReadStream(await path(descriptor), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, expectedOf(descriptor))
+    async blob(descriptor, workspace, coming) {
+      return await workspace.keep(`${descriptor.digest} of ${what}`, counted(createReadStream(await path(descriptor), { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, descriptor.size, coming), expectedOf(descriptor))
     },
     async referrers() {
       return []

@@ -1,5 +1,7 @@
 import { hexOf, parseDigest, type Digest } from '../../../appliance/core/digest.ts'
-import type { Expected, Kept, Workspace } from '../workspace.ts'
+import type { Coming } from '../progress.ts'
+import type { Expected, Kept } from '../expected.ts'
+import type { Workspace } from '../workspace.ts'
 import type { Descriptor } from './descriptor.ts'
 
 /** A manifest as it came, with the media type that goes with it. */
@@ -14,7 +16,7 @@ export interface ImageSource {
   /** A manifest that an index or a referrer list names. The caller checks its digest. */
   manifest(descriptor: Descriptor): Promise<Buffer>
   /** The bytes of a config or layer, kept in the workspace when they have their digest. */
-  blob(descriptor: Descriptor, workspace: Workspace): Promise<Kept>
+  blob(descriptor: Descriptor, workspace: Workspace, coming: Coming): Promise<Kept>
   /** What names this digest as its subject (OCI 1.1). */
   referrers(digest: Digest): Promise<Descriptor[]>
   close(): Promise<void>

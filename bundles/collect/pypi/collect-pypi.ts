@@ -10,8 +10,9 @@ import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { openHttp, type HttpClient } from '../fetch/http.ts'
 import { allOrStop } from '../fetch/limiter.ts'
 import { wheelLicences } from '../licences.ts'
+import type { Coming } from '../progress.ts'
 import { purl } from '../purl.ts'
-import { mismatch } from '../workspace.ts'
+import { mismatch } from '../expected.ts'
 import { evaluateMarkers, findPip, resolveWheels, type ChosenWheel, type Pip, type Requirements } from './pip.ts'
 import { requiredReleases } from './required-releases.ts'
 import { refuseOtherSources, requirementLines } from './requirement-lines.ts'
@@ -32,7 +33,8 @@ export type PypiWants = {
 
 /** All wheels of one release, as the mirror serves them: `files` and the blobs `X.whl` and `X.whl.metadata`. */
 export async function collectPypi(wants: PypiWants, collecting: Collecting): Promise<Item[]> {
-  const { signal } = collecting
+  const { signal, meter } = collecting
+  const resolved = meter.resolving()
   refuseOtherSources(wants.requirements, 'pypi.requirements')
   for (const file of wants.requirementFiles) refuseOtherSources(await requirementLines(file), file)
   const pip = await findPip(collecting.environment, signal)
@@ -60,8 +62,10 @@ export async function collectPypi(wants: PypiWants, collecting: Collecting): Pro
   }
   const http = openHttp(pip.http)
   try {
-    collecting.meter.planned(chosen.size)
-    const items = await allOrStop(signal, each => [...chosen.values()].map(wheel => collecting.download(async () => await wheelItem(wheel, [...(requires.get(wheel.sha256) ?? [])].toSorted(), { ...collecting, signal: each }, http))))
+    meter.planned(chosen.size)
+    const planned = [...chosen.values()].map(wheel => ({ wheel, coming: meter.coming(), required: [...(requires.get(wheel.sha256) ?? [])].toSorted() }))
+    resolved()
+    const items = await allOrStop(signal, each => planned.map(one => collecting.download(async () => await wheelItem(one, { ...collecting, signal: each }, http))))
     return joined(items)
   } finally {
     http.close()
@@ -110,14 +114,15 @@ export function requirementRounds(requirements: readonly string[]): string[][] {
   return rounds.map(round => round.lines)
 }
 
-async function wheelItem(wheel: ChosenWheel, requires: readonly string[], { workspace, meter, signal, pinned }: Collecting, http: HttpClient): Promise<Item> {
+async function wheelItem({ wheel, coming, required }: { wheel: ChosenWheel; coming: Coming; required: readonly string[] }, { workspace, meter, signal, pinned }: Collecting, http: HttpClient): Promise<Item> {
   const filename = decodeURIComponent(new URL(wheel.url).pathname.split('/').at(-1) ?? '')
   const what = `${filename} (pypi)`
   const digest = digestFromHex(wheel.sha256)
   const former = pinned(`pypi:${wheel.name}@${wheel.version}`)?.blobs.find(blob => blob.name === filename)
   if (former !== undefined && former.digest !== digest) throw mismatch(what, { algorithm: 'sha256', hex: hexOf(former.digest), by: 'the former lock.json of this workspace' }, wheel.sha256, 'the index')
   const size = (await workspace.present(digest))
-    ?? (await fetchBlob(http, { url: wheel.url.replace(/#.*$/, ''), what, signal, expected: { algorithm: 'sha256', hex: wheel.sha256, by: 'the index' } }, workspace)).size
+    ?? (await fetchBlob(http, { url: wheel.url.replace(/#.*$/, ''), what, signal, coming, expected: { algorithm: 'sha256', hex: wheel.sha256, by: 'the index' } }, workspace)).size
+  coming.end()
   const text = await wheelMetadata(workspace.blobPath(digest), what)
   const metadata = await workspace.put(text)
   const header = text.toString('utf8').split(/\r?\n\r?\n/, 1)[0] ?? ''
@@ -128,7 +133,7 @@ async function wheelItem(wheel: ChosenWheel, requires: readonly string[], { work
     kind: 'pypi',
     name: wheel.name,
     version: wheel.version,
-    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata`, ...(wheel.yanked === undefined ? {} : { yanked: wheel.yanked === '' ? true : wheel.yanked }) }], requires },
+    metadata: { files: [{ filename, ...(requiresPython === undefined ? {} : { requiresPython }), metadata: `${filename}.metadata`, ...(wheel.yanked === undefined ? {} : { yanked: wheel.yanked === '' ? true : wheel.yanked }) }], requires: required },
     blobs: [{ name: filename, digest, size }, { name: `${filename}.metadata`, ...metadata }],
     source: purl('pypi', [wheel.name], wheel.version),
     upstream: { digest },
