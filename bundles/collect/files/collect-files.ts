@@ -9,6 +9,7 @@ import type { FileWant } from '../collection.ts'
 import { fetchBlob } from '../fetch/fetch-blob.ts'
 import { environmentSettings, openHttp } from '../fetch/http.ts'
 import { FILES_IN_FOLDER } from '../limits.ts'
+import { counted } from '../progress.ts'
 import { purl } from '../purl.ts'
 import { mismatch, type Kept } from '../expected.ts'
 
@@ -26,22 +27,28 @@ export async function collectFiles(want: FileWant, collecting: Collecting): Prom
   const files = found.isDirectory() ? await walk(want.path, prefix) : [{ file: want.path, path: served(prefix, want.path.split('/').at(-1)!) }]
   meter.planned(files.length)
   const items: Item[] = []
-  for (const { file, path } of files) {
+  const coming = meter.coming()
+  const states = await Promise.all(files.map(async ({ file }) => await lstat(file)))
+  let left = states.reduce((sum, { size }) => sum + size, 0)
+  for (const [k, { file, path }] of files.entries()) {
     signal.throwIfAborted()
-    const state = await lstat(file)
+    coming.left(left)
+    const state = states[k]!
     if (!state.isFile()) throw new DrydockError('DD-COLLECT-011', `expected ${file} to be a plain file, found ${state.isSymbolicLink() ? 'a symbolic link' : 'something else'}`, 'put the file itself there: links and devices do not travel')
-    const kept = await taken(file, path, want.sha256, collecting)
+    const kept = await taken(file, path, want.sha256, body => counted(body, left, coming), collecting)
     items.push(itemOf(path, kept, want.version, (state.mode & 0o111) !== 0))
+    left -= state.size
     meter.finished(1)
   }
+  coming.end()
   return items
 }
 
-async function taken(file: string, path: string, sha256: string | undefined, { workspace }: Collecting): Promise<Kept> {
+async function taken(file: string, path: string, sha256: string | undefined, tell: (body: AsyncIterable<Buffer>) => AsyncIterable<Buffer>, { workspace }: Collecting): Promise<Kept> {
   const known = await digestOfFile(file)
   if (sha256 !== undefined && hexOf(known.digest) !== sha256) throw mismatch(file, { algorithm: 'sha256', hex: sha256, by: 'the collection file' }, hexOf(known.digest), 'the file')
   if ((await workspace.present(known.digest)) !== undefined) return known
-  return await workspace.keep(path, createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>, { algorithm: 'sha256', hex: hexOf(known.digest) })
+  return await workspace.keep(path, tell(createReadStream(file, { highWaterMark: 1 << 20 }) as AsyncIterable<Buffer>), { algorithm: 'sha256', hex: hexOf(known.digest) })
 }
 
 /** Bytes that are known beforehand: the address is only where they happen to be, and does not travel. */
