@@ -123,7 +123,8 @@ async function status({ workspace, deliveries }: Relay, output: Output): Promise
     sites.push({ site, ...facts })
   }
   output.line(`relay      ${running ? 'at work' : 'not running'}`)
-  lastRound({ last, failures }, output)
+  // Each of several sites tells the round itself, but for one that ended before any.
+  if (deliveries.length === 1 || !sites.some(site => site.last?.began === last?.began)) lastRound({ last, failures }, output)
   output.line(`next round ${next === null ? 'when it is started' : `${next.slice(0, 19).replace('T', ' ')} UTC`}`)
   for (const site of sites) {
     if (deliveries.length > 1) {
