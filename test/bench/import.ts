@@ -60,7 +60,11 @@ async function withFiles(options: BenchOptions, sizes: Sizes, work: (made: WithF
 
 /** The clock stops when a client has got a file of it, and its bytes are the right ones. */
 async function importOnce(builder: RealSite, folder: string, bundle: string, last: WithFiles['last']): Promise<number> {
-  return await BenchAppliance.once(builder, folder, async appliance => await appliance.import(bundle, () => appliance.serves(last.name, last.digest)))
+  return await BenchAppliance.once(builder, folder, async appliance => {
+    const took = await appliance.import(bundle, () => appliance.gets(last.name))
+    await appliance.hasGot(last.digest)
+    return took
+  })
 }
 
 async function memoryOf(builder: RealSite, folder: string, bundle: string): Promise<{ up: number; unpacker: number; written: number }> {
