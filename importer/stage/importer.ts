@@ -24,6 +24,7 @@ import type { Scanners } from '../scan/index.ts'
 import { bytesCopied, bytesWritten, copiesOf, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
+import { askingOnce } from './asking-once.ts'
 import { missingOf, type BaseView } from './base.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 import { rebuildVolumes } from './rebuild.ts'
@@ -196,7 +197,7 @@ export function createImporter(deps: ImporterDeps) {
       const staged = (await folder.staged()).filter(({ digest }) => brought.has(digest))
       const looked = (files: number): void => work.progress(Math.min(files, staged.length), staged.length)
       const scanned = (await deps.scanners?.scan({ folder: folder.scanFolder, items: index.items, staged, blobs, view, signal: work.signal, looked })) ?? { findings: [], scans: [] }
-      return { findings: [...scanned.findings, ...fromBytes, ...findingsOf(index.items, view, policy, false)], scans: scanned.scans }
+      return { findings: [...scanned.findings, ...fromBytes, ...findingsOf(index.items, askingOnce(view), policy, false)], scans: scanned.scans }
     },
 
     /** Of a bundle that brings no content, instead of staging, scan and promotion; the mirrors stay at their generation. */

@@ -5,6 +5,7 @@ import { ITEM_KINDS, itemKey, type Item, type ItemKind } from '../../bundles/for
 import { licenceSummary } from '../../bundles/format/licence.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { CatalogueView } from '../../mirror/store/format.ts'
+import { askingOnce } from './asking-once.ts'
 import { baseFindings } from './base.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
 
@@ -34,7 +35,8 @@ export type PreflightInput = {
 /** What the operator sees before any payload is stored. Pure: everything it needs is given. */
 export function preflightOf(input: PreflightInput): Preflight {
   const { manifest } = input.verified
-  const { adds, changes, news } = compare(input.index.items, input.view)
+  const view = askingOnce(input.view)
+  const { adds, changes, news } = compare(input.index.items, view)
   const { newBytes, presentBytes } = bytesOf(input.index, input.holds)
   const { bytes } = manifest.totals
   return {
@@ -55,7 +57,7 @@ export function preflightOf(input: PreflightInput): Preflight {
     changes,
     newBytes,
     presentBytes,
-    findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.missing), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, input.view, input.policy, true)],
+    findings: [...sequenceFindings(input.verified), ...baseFindings(input.verified, input.missing), ...(input.scanners?.warnings ?? []), ...findingsOf(input.index.items, view, input.policy, true)],
     ...(input.scanners === undefined ? {} : { scanners: [...input.scanners.states] }),
     affects: input.affects(news),
     licences: licencesOf(input.index.items),

@@ -6,6 +6,8 @@ export type Stretch = { offset: number; plan: Planned[]; last: boolean }
 
 /** Below this many bytes starting a second process costs more than it brings. */
 const WORTH_BYTES = 64 * 1024 * 1024
+/** Below this average making the files is what takes long, and two processes that make them in one folder wait for each other. */
+const WORTH_ENTRY_BYTES = 32 * 1024
 /** The smaller half of what is cut in two is at least this share of it. */
 const LEAST_SHARE = 0.2
 
@@ -16,7 +18,7 @@ const LEAST_SHARE = 0.2
 export function inTwo(plan: readonly Planned[]): Stretch[] {
   const total = plan.reduce((sum, entry) => sum + lengthOf(entry), 0)
   const whole: Stretch = { offset: 0, plan: [...plan], last: true }
-  if (total < WORTH_BYTES) return [whole]
+  if (total < WORTH_BYTES || total < plan.length * WORTH_ENTRY_BYTES) return [whole]
   const lastPart = new Map<string, number>()
   plan.forEach(({ targets }, k) => targets.forEach(({ blob }) => lastPart.set(blob, k)))
   let best: { entries: number; offset: number } | undefined

@@ -77,11 +77,11 @@ export function openCatalogue(database: DatabaseSync, blobs: BlobStore, formats:
     if (before !== undefined) return { generation: before }
     for (const item of items) requireBlobs(item, blobs)
     const previous = viewAt(current)
-    const changes = changesOf(items, held, formatOf)
+    const { changes, replaced } = changesOf(items, held, formatOf)
     const touched = again.length === 0 ? changes : new Map(inOrderOfArrival.all(OPEN_END).map(itemOf).map(item => [itemKey(item), item]))
     const entries = await renderAll(again.length === 0 ? formats : again, previous, touched, blobs)
     refuseOtherBytes(entries, (kind, path) => lookup(current, kind, path))
-    publish(database, { generation: current + 1, at: clock.now().toISOString(), operation, changes, entries, stamps })
+    publish(database, { generation: current + 1, at: clock.now().toISOString(), operation, changes, replaced, entries, stamps })
     current += 1
     return { generation: current }
   }

@@ -30,7 +30,7 @@ export async function renderAll(formats: readonly MirrorFormat[], previous: Rend
   }
 }
 
-export type Publication = { generation: number; at: string; operation: string; changes: ReadonlyMap<string, Item>; entries: readonly RenderedEntry[]; stamps: Record<string, string> }
+export type Publication = { generation: number; at: string; operation: string; changes: ReadonlyMap<string, Item>; replaced: ReadonlySet<string>; entries: readonly RenderedEntry[]; stamps: Record<string, string> }
 
 /**
  * What clients were told to keep for ever must stay: two items may not claim one such path with different bytes, now or later.
@@ -56,10 +56,10 @@ export function publish(database: DatabaseSync, publication: Publication): void 
     const addItem = database.prepare('INSERT INTO items (key, kind, name, from_generation, to_generation, document) VALUES (?, ?, ?, ?, ?, ?)')
     const addBlob = database.prepare('INSERT OR IGNORE INTO item_blobs (digest, item) VALUES (?, ?)')
     for (const [key, item] of publication.changes) {
-      const { changes: ended } = endItem.run(generation, key, OPEN_END)
+      if (publication.replaced.has(key)) endItem.run(generation, key, OPEN_END)
       const { lastInsertRowid: id } = addItem.run(key, item.kind, item.name, generation, OPEN_END, canonicalJson(item))
       for (const digest of digestsOf(item)) addBlob.run(digest, id)
-      if (ended === 0) counts[item.kind] = (counts[item.kind] ?? 0) + 1
+      if (!publication.replaced.has(key)) counts[item.kind] = (counts[item.kind] ?? 0) + 1
     }
     const here = database.prepare('SELECT digest, media_type, immutable, ours FROM rendered WHERE kind = ? AND path = ? AND to_generation = ?')
     const endEntry = database.prepare('UPDATE rendered SET to_generation = ? WHERE kind = ? AND path = ? AND to_generation = ?')

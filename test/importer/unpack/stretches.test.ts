@@ -11,6 +11,8 @@ const piece = (k: number, of: number, size: number): Planned => ({ name: `pieces
 await t.test('what is small is read by one process', async t => {
   const plan = Array.from({ length: 10 }, (_none, k) => file(k, MIB))
   t.same(inTwo(plan), [{ offset: 0, plan, last: true }])
+  const tiny = Array.from({ length: 100_000 }, (_none, k) => file(k, 4096))
+  t.equal(inTwo(tiny).length, 1, 'and so are very many small files')
   t.same(inTwo([]), [{ offset: 0, plan: [], last: true }], 'nothing, too: the end of the archive is looked at')
 })
 
