@@ -1,53 +1,51 @@
 /**
- * A disk with a write cache that a power cut loses. It serves an image as one file, for a loop device; what was written since the last
- * flush is kept apart, and a snapshot holds all of it (the power went a moment later), none of it, or any part of it, block by block.
+ * A disk that logs every write and every flush, in order, as device-mapper's log-writes does, which this kernel does not have. It serves an
+ * image as one file, for a loop device; when it is unmounted it makes out of the log what any power cut would have left (write-log.ts).
  *
- *     node disk-server.ts MOUNT IMAGE        and over IPC { path, keep: 'all' | 'none' | 'some', seed } → { path, unflushed }
+ *     node disk-server.ts MOUNT IMAGE [lies]      and over IPC one `Answer` to each `Question`
+ *
+ * With `lies` it confirms flushes and forgets them: no import survives that, so a test can see that its checks would tell.
  */
-import { closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
-import { seeded } from '../appliance/plan/prng.ts'
+import { execFileSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { serveFile } from './fuse-file.ts'
+import { chooseCuts, replay, resultsBefore, stretchesOf, type Cut, type Entry, type Said } from './write-log.ts'
 
-export type Snapshot = { path: string; keep: 'all' | 'none' | 'some'; seed: number }
+export type Question = { said: Said } | { choose: number; seed: number } | { cut: Cut; path: string }
+export type Answer = 'ready' | { noted: true } | Chosen | Left
+export type Chosen = { cuts: Cut[]; writes: number; flushes: number; stretches: number }
+/** How many sectors the cut lost, and what the journal had taken for done. */
+export type Left = { lost: number; results: string[] }
 
-/** What a disk writes at once, or not at all. */
-const BLOCK = 4096
-const CHUNK = 64 * 1024
-const ZEROS = Buffer.alloc(CHUNK)
+const [mount = '', image = '', lies] = process.argv.slice(2)
+const current = readFileSync(image)
+const log: Entry[] = []
 
-const [mount = '', image = ''] = process.argv.slice(2)
-const durable = readFileSync(image)
-const current = Buffer.from(durable)
-let unflushed = new Set<number>()
-
-process.on('message', ({ path, keep, seed }: Snapshot) => {
-  const random = seeded(seed)
-  const kept = [...unflushed].filter(() => keep === 'all' || (keep === 'some' && random() < 0.5))
-  const bytes = Buffer.from(durable)
-  for (const block of kept) current.copy(bytes, block * BLOCK, block * BLOCK, (block + 1) * BLOCK)
-  const file = openSync(path, 'w')
-  ftruncateSync(file, bytes.length)
-  for (let at = 0; at < bytes.length; at += CHUNK) {
-    const chunk = bytes.subarray(at, at + CHUNK)
-    if (!chunk.equals(ZEROS.subarray(0, chunk.length))) writeSync(file, chunk, 0, chunk.length, at)
+function answer(question: Question): Answer {
+  if ('said' in question) {
+    log.push({ kind: 'said', ...question.said })
+    return { noted: true }
   }
-  closeSync(file)
-  process.send?.({ path, unflushed: unflushed.size })
-})
-process.on('disconnect', () => process.exit(0))
+  if ('choose' in question) {
+    const count = (kind: Entry['kind']): number => log.filter(entry => entry.kind === kind).length
+    return { cuts: chooseCuts(log, question.choose, question.seed), writes: count('write'), flushes: count('flush'), stretches: stretchesOf(log).length }
+  }
+  execFileSync('cp', ['--sparse=always', image, question.path])
+  return { lost: replay(question.path, log, question.cut), results: resultsBefore(log, question.cut) }
+}
 
-setTimeout(() => process.send?.({ path: 'ready', unflushed: 0 }), 50)
+process.on('message', (question: Question) => process.send?.(answer(question)))
+process.on('disconnect', () => process.exit(0))
+setTimeout(() => process.send?.('ready' satisfies Answer), 50)
 await serveFile(mount, {
   name: 'disk',
   size: () => current.length,
   read: (offset, length) => current.subarray(offset, offset + length),
   write(offset, bytes) {
     bytes.copy(current, offset)
-    for (let block = Math.floor(offset / BLOCK); block * BLOCK < offset + bytes.length; block++) unflushed.add(block)
+    log.push({ kind: 'write', offset, bytes })
   },
   sync() {
-    for (const block of unflushed) current.copy(durable, block * BLOCK, block * BLOCK, (block + 1) * BLOCK)
-    unflushed = new Set()
+    if (lies === undefined) log.push({ kind: 'flush' })
   },
 })
-process.disconnect?.()

@@ -19,15 +19,16 @@ import { npmFormat } from '../../mirror/npm/format.ts'
 import { pypiFormat } from '../../mirror/pypi/format.ts'
 import { openSite } from '../support/import-site.ts'
 import type { Ending } from './world.ts'
+import type { Said } from './write-log.ts'
 
 const [folder = '', way = '', ...volumes] = process.argv.slice(2)
 const { trust, secret, publicKey } = JSON.parse(readFileSync(join(folder, 'people.json'), 'utf8')) as { trust: Trust; secret: string; publicKey: string }
 const signer = await secretKeySigner({ armored: secret, what: 'appliance', clock: { now: () => new Date() } })
 const appliance = { name: 'appliance', secret, public: publicKey, revocation: '', key: await parsePublicKey(publicKey, 'appliance'), signer }
 /** Everything stands still meanwhile, as in the instant in which the power goes. */
-async function hold({ name, phase }: JournalRecord, when: string): Promise<void> {
+async function hold({ operation, name, phase }: JournalRecord, when: string): Promise<void> {
   if (process.send === undefined || !process.connected) return
-  process.send(`${when} ${phase} of ${name}`)
+  process.send({ text: `${when} ${phase} of ${name}`, ...(phase === 'result' && when === 'after' ? { result: `${operation} ${name}` } : {}) } satisfies Said)
   await once(process, 'message')
 }
 

@@ -1,104 +1,123 @@
 /**
- * Cuts the power of an import: its data lies on ext4 on a disk with a write cache (disk-server.ts), and at every instant of its journal and
- * at random ones the disk is copied as it would be found: with all that was written, with nothing since the last flush, or with any part of
- * that. Each copy is then mounted in the place of the disk (ext4 replays its own journal), looked at, and started from.
+ * Cuts the power of an import, again and again, out of one run of it: its data lies on a disk that logs each write and each flush
+ * (disk-server.ts). Afterwards the disk is made anew as it would be found had the power gone at some point of that log, with all that was
+ * flushed before and an arbitrary part of what was not, torn into blocks or sectors (write-log.ts). Each such disk is mounted in the place
+ * of the real one (the file system replays its own journal), looked at, and started from.
  *
- *     unshare -m --propagation private node test/crash/power-cuts.ts --cuts 60 --seed 1 [--case one] [--mount data=ordered,commit=1]
+ *     unshare -m --propagation private node test/crash/power-cuts.ts --cuts 200 --seed 1 [--part 1/4] [--case one] [--fs ext4|xfs|btrfs] [--mount data=ordered] [--lies]
  *
- * Run it as root and in a mount namespace of its own: what it mounts ends with it, however it ends. Without device-mapper this is as near as
- * one comes to a device that logs its writes; what a disk does that lies about its flushes is not tried.
+ * Run it as root and in a mount namespace of its own: what it mounts ends with it, however it ends. Which writes fall between which flushes
+ * depends on the machine; a seed makes the same choices in the same log. With --lies the disk forgets its flushes: then there must be faults.
  */
-import { execFileSync, fork, spawn } from 'node:child_process'
+import { execFileSync, fork, spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { seeded } from '../appliance/plan/prng.ts'
 import { CASE_NAMES, type CaseName } from './bundles.ts'
-import type { Snapshot } from './disk-server.ts'
+import type { Answer, Chosen, Left, Question } from './disk-server.ts'
 import { engineWorld } from './engine-world.ts'
-import { leftovers, markOf, servedBy, staged, stepsDone } from './served.ts'
+import { leftovers, markOf, resultsIn, servedBy, staged } from './served.ts'
+import type { Ending } from './world.ts'
+import type { Cut, Said } from './write-log.ts'
 
-const DISK_MIB = 96
-/** The last snapshot of an import is its end; a cut there is one too. */
-const KEEPS = ['all', 'none', 'some', 'some'] as const
+/** The smallest disk each of them takes, with room for the import; and how it is mounted when nobody says. */
+export const FILE_SYSTEMS = {
+  ext4: { mebibytes: 96, make: ['mkfs.ext4', '-q', '-F', '-m', '0'], mount: 'data=ordered' },
+  xfs: { mebibytes: 320, make: ['mkfs.xfs', '-q', '-f'], mount: 'nouuid' },
+  btrfs: { mebibytes: 256, make: ['mkfs.btrfs', '-q', '-f'], mount: 'noatime' },
+} as const
+export type FileSystem = keyof typeof FILE_SYSTEMS
+/** More would tell nothing new. */
+const FAULTS_KEPT = 10
 
-type Cut = { at: string; image: string; keep: Snapshot['keep']; unflushed: number }
-export type Cuts = { cuts: number; lossy: number; instants: Map<string, number>; faults: string[] }
+export type Options = { name: CaseName; cuts: number; seed: number; part?: number; parts?: number; fs?: FileSystem; mount?: string; lies?: boolean; say?: (line: string) => void }
+export type Cuts = { cuts: number; lossy: number; lostSectors: number; during: Set<string>; log: Omit<Chosen, 'cuts'>; faults: string[] }
 
-export async function powerCuts(options: { name: CaseName; cuts: number; seed: number; mount: string; say?: (line: string) => void }): Promise<Cuts> {
-  const random = seeded(options.seed)
+export async function powerCuts({ name, cuts, seed, part = 1, parts = 1, fs = 'ext4', mount: flags = FILE_SYSTEMS[fs].mount, lies = false, say }: Options): Promise<Cuts> {
   const folder = mkdtempSync(join(tmpdir(), 'drydock-power-'))
-  const [fuse, disk] = [join(folder, 'fuse'), join(folder, 'disk')]
+  const [fuse, disk, base, image] = [join(folder, 'fuse'), join(folder, 'disk'), join(folder, 'base.img'), join(folder, 'cut.img')]
   mkdirSync(fuse)
   mkdirSync(disk)
-  const result: Cuts = { cuts: 0, lossy: 0, instants: new Map(), faults: [] }
-  const mount = (image: string): void => void execFileSync('mount', ['-t', 'ext4', '-o', `loop,${options.mount}`, image, disk])
+  const mount = (file: string): void => void execFileSync('mount', ['-t', fs, '-o', `loop,${flags}`, file, disk])
   const umount = (path: string): void => void execFileSync('umount', [path])
   try {
     const world = await engineWorld({ data: disk })
     try {
-      const subject = world.cases.find(({ name }) => name === options.name)!
+      const subject = world.cases.find(each => each.name === name)!
       const before = servedBy(disk).hash
+      const old = resultsIn(disk)
       const { ending } = await world.run({ subject, upload: false })
+      if (ending?.state !== subject.ends) throw new Error(`without a cut it ends ${ending?.state}`)
       const after = servedBy(disk).hash
       world.reset()
-      const base = join(folder, 'base.img')
-      writeFileSync(base, '')
-      truncateSync(base, DISK_MIB * 1024 * 1024)
-      execFileSync('mkfs.ext4', ['-q', '-F', '-m', '0', base])
-      mkdirSync(join(folder, 'plain'))
+      makeDisk(fs, base)
       cpSync(disk, join(folder, 'plain'), { recursive: true })
       mount(base)
       cpSync(join(folder, 'plain'), disk, { recursive: true })
       umount(disk)
 
-      const server = fork(join(import.meta.dirname, 'disk-server.ts'), [fuse, base])
+      const server = fork(join(import.meta.dirname, 'disk-server.ts'), [fuse, base, ...(lies ? ['lies'] : [])])
       await once(server, 'message')
+      const ask = asking(server)
       mount(join(fuse, 'disk'))
-      const cuts = await cutsOf(server, [disk, 'path', ...subject.volumes], folder, options.cuts, random)
+      await imported([disk, 'path', ...subject.volumes], said => ask({ said }))
       umount(disk)
       umount(fuse)
-      if (server.exitCode === null) await once(server, 'exit')
-      if (ending?.state !== subject.ends) result.faults.push(`without a cut it ends ${ending?.state}`)
+      const { cuts: chosen, ...log } = await ask<Chosen>({ choose: cuts, seed })
+      const result: Cuts = { cuts: 0, lossy: 0, lostSectors: 0, during: new Set(), log, faults: [] }
+      for (const cut of chosen.filter((_, k) => k % parts === part - 1)) {
+        const { lost, results } = await ask<Left>({ cut, path: image })
+        const found = await mounted(() => survives(results))
+        if (found !== undefined) result.faults.push(`${describe(cut)}, ${lost} sectors lost: ${found}`)
+        result.cuts++
+        if (lost > 0) result.lossy++
+        result.lostSectors += lost
+        result.during.add(cut.during)
+        if (result.cuts % 20 === 0) say?.(`${result.cuts} cuts, ${result.lossy} lost writes, ${result.faults.length} faults`)
+        if (result.faults.length >= FAULTS_KEPT) break
+      }
+      server.disconnect()
+      return result
 
-      for (const cut of cuts) {
-        mount(cut.image)
+      async function mounted(look: () => Promise<string | undefined>): Promise<string | undefined> {
         try {
-          const fault = await survives()
-          if (fault !== undefined) result.faults.push(`${cut.at}, keeping ${cut.keep} of ${cut.unflushed} blocks: ${fault}`)
+          mount(image)
+        } catch (failure) {
+          return `cannot be mounted: ${String(failure)}`
+        }
+        try {
+          return await look().catch(String)
         } finally {
           umount(disk)
         }
-        rmSync(cut.image)
-        result.cuts++
-        if (cut.keep !== 'all' && cut.unflushed > 0) result.lossy++
-        result.instants.set(cut.at, (result.instants.get(cut.at) ?? 0) + 1)
-        if (result.cuts % 20 === 0) options.say?.(`${result.cuts} of ${cuts.length} cuts, ${result.faults.length} faults`)
       }
 
       /** What is found on the disk after the cut, and what the next start makes of it. */
-      async function survives(): Promise<string | undefined> {
-        try {
-          const served = servedBy(disk).hash
-          if (served !== before && served !== after) return `serves neither the old nor the new: ${served}`
-          const done = stepsDone(disk)
-          // What the journal calls done is on the disk, every byte of it.
-          if (done.includes('promote') && served !== after) return 'promoted by the journal, and serves the old'
-          if (done.includes('stage') && !done.includes('clean')) staged(disk)
-          const mark = markOf(world.marks)
-          if (mark !== 1 && mark !== 2) return `the mark stands at ${mark}`
-          const run = await world.run({ subject, upload: false })
-          if (run.ending?.state !== subject.ends) return `the next start ends ${run.ending?.state} ${run.ending?.error?.code}: ${run.said}`
-          if (servedBy(disk).hash !== after) return 'has ended and serves the old'
-          if (markOf(world.marks) < mark) return 'the mark fell'
-          if (run.ending.receipt !== ending?.receipt || run.ending.promotions !== ending?.promotions) return `another receipt (${run.ending.receipt}), or told ${run.ending.promotions} times`
-          const left = leftovers(disk)
-          return left.length === 0 ? undefined : `leaves ${left.join(', ')}`
-        } catch (failure) {
-          return String(failure)
-        }
+      async function survives(results: readonly string[]): Promise<string | undefined> {
+        const served = servedBy(disk).hash
+        if (served !== before && served !== after) return `serves neither the old nor the new: ${served}`
+        const kept = resultsIn(disk)
+        const forgotten = results.filter(each => !kept.includes(each) && !kept.includes(each.replace(' ', ' wait:')))
+        if (forgotten.length > 0) return `was done before the cut, and the journal does not know it: ${forgotten.join(', ')}`
+        const done = (step: string): boolean => kept.some(each => !old.includes(each) && each.endsWith(` ${step}`))
+        // What the journal calls done is on the disk, every byte of it.
+        if (done('promote') && served !== after) return 'promoted by the journal, and serves the old'
+        if (done('stage') && !done('clean')) staged(disk)
+        const mark = markOf(world.marks)
+        if (mark !== 1 && mark !== 2) return `the mark stands at ${mark}`
+        if (done('mark') && subject.ends === 'imported' && mark !== 2) return 'raised the mark by the journal, and it stands at the old'
+        return fault(await world.run({ subject, upload: false }), mark)
+      }
+
+      function fault({ ending: now, said }: { ending: Ending | undefined; said: string }, mark: number): string | undefined {
+        if (now?.state !== subject.ends) return `the next start ends ${now?.state} ${now?.error?.code}: ${said}`
+        if (servedBy(disk).hash !== after) return 'has ended and serves the old'
+        if (markOf(world.marks) < mark) return 'the mark fell'
+        if (now.receipt !== ending?.receipt || now.promotions !== ending?.promotions) return `another receipt (${now.receipt}), or told ${now.promotions} times`
+        const left = leftovers(disk)
+        return left.length === 0 ? undefined : `leaves ${left.join(', ')}`
       }
     } finally {
       await world.close()
@@ -107,52 +126,54 @@ export async function powerCuts(options: { name: CaseName; cuts: number; seed: n
     for (const path of [disk, fuse]) if (existsSync(path)) execFileSync('sh', ['-c', 'umount "$1" 2>/dev/null || true', 'sh', path])
     rmSync(folder, { recursive: true, force: true, maxRetries: 5 })
   }
-  return result
 }
 
-/** One import, held at every instant of its journal while the disk is copied; and copied in between, while it runs. */
-async function cutsOf(server: ReturnType<typeof fork>, args: readonly string[], folder: string, most: number, random: () => number): Promise<Cut[]> {
-  const cuts: Cut[] = []
-  const running: Promise<void>[] = []
-  const snapshot = async (at: string): Promise<void> => {
-    const keep = KEEPS[Math.floor(random() * KEEPS.length)]!
-    const image = join(folder, `cut-${cuts.length}.img`)
-    const cut: Cut = { at, image, keep, unflushed: 0 }
-    cuts.push(cut)
-    const answered = Promise.withResolvers<void>()
-    const listen = ({ path, unflushed }: { path: string; unflushed: number }): void => {
-      if (path !== image) return
-      cut.unflushed = unflushed
-      server.off('message', listen)
-      answered.resolve()
-    }
-    server.on('message', listen)
-    server.send({ path: image, keep, seed: Math.floor(random() * 2 ** 31) } satisfies Snapshot)
-    await answered.promise
-  }
+function makeDisk(fs: FileSystem, path: string): void {
+  const { mebibytes, make: [program, ...args] } = FILE_SYSTEMS[fs]
+  writeFileSync(path, '')
+  truncateSync(path, mebibytes * 1024 * 1024)
+  execFileSync(program, [...args, path])
+}
+
+/** One import, which stands still at every instant of its journal until the disk has noted that. */
+async function imported(args: readonly string[], note: (said: Said) => Promise<unknown>): Promise<void> {
   const child = spawn(process.execPath, [join(import.meta.dirname, 'engine-process.ts'), ...args], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] })
-  const share = most / INSTANTS
-  child.on('message', (at: string) => {
-    running.push((async () => {
-      if (random() < share) await snapshot(at)
-      if (child.connected) child.send('go')
-      if (random() < share / 2) await snapshot(`soon after ${at}`)
-    })())
-  })
+  child.on('message', (said: Said) => void note(said).then(() => child.connected && child.send('go')))
   await once(child, 'close')
-  await Promise.all(running)
-  return cuts.slice(0, most)
 }
 
-/** About so many copies one import offers: six for each step and wait, and half as many in between. */
-const INSTANTS = 85
+/** Questions to the disk, one at a time, answered in the order in which they are asked. */
+function asking(server: ChildProcess): <T extends Answer>(question: Question) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve()
+  return question => {
+    const next = last.then(async () => {
+      const answered = once(server, 'message')
+      server.send(question)
+      return ((await answered) as [never])[0]
+    })
+    last = next
+    return next
+  }
+}
+
+const describe = ({ during, length, keep, piece }: Cut): string => `after ${length} entries of the log (${during}), keeping ${keep} of what was not flushed by ${piece} bytes`
+
+export function report(name: CaseName, disk: string, { cuts, lossy, lostSectors, during, log, faults }: Cuts, seed: number, seconds: number): string {
+  return [
+    `${name} on ${disk}: ${cuts} cuts, ${lossy} of them lost something (${lostSectors} sectors), during ${during.size} instants; a log of ${log.writes} writes and ${log.flushes} flushes; seed ${seed}, ${seconds.toFixed(0)} s, ${faults.length} faults`,
+    ...faults.map(fault => `  ${fault}`),
+  ].join('\n')
+}
 
 if (import.meta.main) {
-  const { values } = parseArgs({ options: { cuts: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' }, case: { type: 'string' }, mount: { type: 'string', default: 'data=ordered' } } })
+  const { values } = parseArgs({ options: { cuts: { type: 'string', default: '60' }, seed: { type: 'string', default: '1' }, part: { type: 'string', default: '1/1' }, case: { type: 'string' }, fs: { type: 'string', default: 'ext4' }, mount: { type: 'string' }, lies: { type: 'boolean', default: false } } })
+  const fs = values.fs === 'xfs' || values.fs === 'btrfs' ? values.fs : 'ext4'
+  const [part = 1, parts = 1] = values.part.split('/').map(Number)
+  const flags = values.mount ?? FILE_SYSTEMS[fs].mount
   for (const name of CASE_NAMES.filter(each => values.case === undefined || each === values.case)) {
     const began = performance.now()
-    const { cuts, lossy, instants, faults } = await powerCuts({ name, cuts: Number(values.cuts), seed: Number(values.seed), mount: values.mount, say: line => process.stderr.write(`${name}: ${line}\n`) })
-    process.stdout.write(`${name} on ext4 ${values.mount}: ${cuts} cuts (${lossy} of them lost writes) at ${instants.size} instants, seed ${values.seed}, ${((performance.now() - began) / 1000).toFixed(0)} s, ${faults.length} faults\n${faults.map(fault => `  ${fault}\n`).join('')}`)
-    if (faults.length > 0) process.exitCode = 1
+    const cuts = await powerCuts({ name, cuts: Number(values.cuts), seed: Number(values.seed), part, parts, fs, mount: flags, lies: values.lies, say: line => process.stderr.write(`${name}: ${line}\n`) })
+    process.stdout.write(`${report(name, `${fs} ${flags}`, cuts, Number(values.seed), (performance.now() - began) / 1000)}\n`)
+    if (cuts.faults.length > 0) process.exitCode = 1
   }
 }

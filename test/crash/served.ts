@@ -66,15 +66,15 @@ export function markOf(marks: string, stream = 'demo'): number {
   return document.streams[stream]?.sequence ?? 0
 }
 
-/** What nobody will ever need: staged payload, uploads, temporary names. Empty after every import that has ended. (In marksDir, which appliances may share, they go an hour later.) */
+/** What nobody will ever need: staged payload, uploads, temporary names. Empty after every import that has ended. In marksDir, which appliances may share, temporary names go an hour later, at a start of the whole appliance. */
 export function leftovers(folder: string): string[] {
   return readdirSync(folder, { recursive: true, withFileTypes: true }).filter(entry => !entry.isDirectory()).map(entry => join(entry.parentPath, entry.name).slice(folder.length + 1))
-    .filter(path => path.startsWith('staging/') || path.startsWith('blobs/incoming/') || path.endsWith('.tmp'))
+    .filter(path => path.startsWith('staging/') || path.startsWith('blobs/incoming/') || (path.endsWith('.tmp') && !path.startsWith('marks/')))
 }
 
-/** Steps of the newest import whose result the journal has. */
-export function stepsDone(data: string): string[] {
-  return reading(data, 'history', database => database.prepare("SELECT name FROM journal WHERE result_at IS NOT NULL AND operation = (SELECT max(id) FROM operations WHERE kind = 'import' AND (SELECT count(*) FROM operations) > 1)").all().map(row => String(row['name'])))
+/** Steps whose result the journal has, of all operations: `OPERATION NAME`. */
+export function resultsIn(data: string): string[] {
+  return reading(data, 'history', database => database.prepare("SELECT operation || ' ' || name AS record FROM journal WHERE result_at IS NOT NULL ORDER BY operation").all().map(row => String(row['record'])))
 }
 
 /** @throws when a staged blob does not have the bytes that its name says */

@@ -42,6 +42,7 @@ const PACKAGES = {
   'squashfs-tools-ng': 'tar2sqfs: layers',
   strace: 'catches attempts to reach out',
   uidmap: 'user namespaces of the appliance user',
+  xfsprogs: 'XFS disks whose power is cut in a test',
   xorriso: 'config drives',
   'zbar-tools': 'zbarimg reads the QR code of a label in a test',
   zstd: 'reads a bundle by hand',
