@@ -1,4 +1,4 @@
-import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, readSync, read, rmSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
+import { closeSync, copyFileSync, mkdirSync, mkdtempSync, openSync, readFileSync, read, rmSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
@@ -6,6 +6,7 @@ import t, { type Test } from 'tap'
 import { DrydockError } from '../../../appliance/core/error.ts'
 import { lookAt, type Looked } from '../../../importer/media/find-bundles.ts'
 import { openOnMedium } from '../../../importer/media/reader-file.ts'
+import { Fat } from '../../support/fat.ts'
 import { KINDS, makeImage, tool } from '../../support/media-images.ts'
 
 t.setTimeout(240_000)
@@ -23,57 +24,6 @@ function sourceOf(t: Test, files: Record<string, string | Buffer>): string {
 }
 
 const names = (looked: Looked): string[] => looked.bundles.map(({ file }) => file.path).toSorted()
-
-/** As much of FAT32 as it takes to bend it: links of clusters, and entries of the root. */
-class Fat {
-  readonly #file: number
-  readonly #fat: number
-  readonly #copies: number[]
-  readonly #root: Buffer
-  readonly #rootAt: number
-
-  constructor(path: string) {
-    this.#file = openSync(path, 'r+')
-    const boot = this.#at(0, 512)
-    const sector = boot.readUInt16LE(11)
-    const size = boot.readUInt32LE(36) * sector
-    this.#fat = boot.readUInt16LE(14) * sector
-    this.#copies = Array.from({ length: boot.readUInt8(16) }, (_, k) => this.#fat + k * size)
-    this.#rootAt = this.#fat + boot.readUInt8(16) * size + (boot.readUInt32LE(44) - 2) * sector * boot.readUInt8(13)
-    this.#root = this.#at(this.#rootAt, sector)
-  }
-
-  firstClusterOf(short: string): number {
-    const entry = this.#entry(short)
-    return entry.readUInt16LE(26) + entry.readUInt16LE(20) * 65_536
-  }
-
-  setSize(short: string, size: number): void {
-    this.#entry(short).writeUInt32LE(size, 28)
-    writeSync(this.#file, this.#root, 0, this.#root.length, this.#rootAt)
-  }
-
-  link(cluster: number, to: number): void {
-    const word = Buffer.alloc(4)
-    word.writeUInt32LE(to)
-    for (const copy of this.#copies) writeSync(this.#file, word, 0, 4, copy + cluster * 4)
-  }
-
-  close(): void {
-    closeSync(this.#file)
-  }
-
-  #entry(short: string): Buffer {
-    for (let at = 0; at < this.#root.length; at += 32) if (this.#root.toString('latin1', at, at + short.length) === short && this.#root[at + 11] !== 15) return this.#root.subarray(at, at + 32)
-    throw new Error(`no ${short} in the root`)
-  }
-
-  #at(position: number, length: number): Buffer {
-    const bytes = Buffer.alloc(length)
-    readSync(this.#file, bytes, 0, length, position)
-    return bytes
-  }
-}
 
 await t.test('ext4: links that lead outside, in circles or nowhere, pipes and devices are not bundles; what a link leads to inside is bytes', async t => {
   const source = sourceOf(t, { 'good.drydock': 'good' })
