@@ -35,11 +35,11 @@ export class RealSite {
   #adminPassword = ''
   #built = 0
 
-  /** @param data where the data folder is to lie, when not in the site's own folder. */
-  constructor(t: Pick<Test, 'teardown'>, data?: string) {
+  /** @param data and marks: where they are to lie, when not in the site's own folder. */
+  constructor(t: Pick<Test, 'teardown'>, data?: string, marks?: string) {
     this.folder = mkdtempSync(join(tmpdir(), 'drydock-real-'))
     this.data = data ?? join(this.folder, 'data')
-    this.marks = join(this.folder, 'marks')
+    this.marks = marks ?? join(this.folder, 'marks')
     this.media = join(this.folder, 'media')
     this.trust = join(this.folder, 'trust.json')
     this.keys = { ana: join(this.folder, 'keys/ana-ruiz.key'), jon: join(this.folder, 'keys/jon-berg.key') }
