@@ -19,6 +19,8 @@ await t.test('what two programs could read differently, or what could escape, is
 
   const cases: [string, Buffer][] = [
     ['a symlink', beside(as({ name, type: '2', link: '/etc/passwd' }, nothing))],
+    ['a symlink, then a file through it', beside(as({ name: 'blobs/out', type: '2', link: '/etc' }, nothing), as({ name: 'blobs/out/cron.d-x' }))],
+    ['a chain of symlinks', beside(as({ name: 'blobs/one', type: '2', link: 'two' }, nothing), as({ name: 'blobs/two', type: '2', link: '../..' }, nothing), as({ name: 'blobs/one/x' }))],
     ['a hard link', beside(as({ name, type: '1', link: 'manifest.json' }, nothing))],
     ['a character device', beside(as({ name, type: '3', devmajor: '000001 ' }, nothing))],
     ['a block device', beside(as({ name, type: '4' }, nothing))],
@@ -51,7 +53,7 @@ await t.test('what two programs could read differently, or what could escape, is
     ['one zero block, then more', joined([...head, { header: Buffer.alloc(512), body: nothing }, one, two])],
     ['one zero block at the end, then a header', joined(entries, Buffer.concat([Buffer.alloc(512), headerOf({ name: 'x', size: 0 })]))],
   ]
-  const whole = new Set(['a symlink', 'a hard link', 'a character device', 'setuid', 'PAX size smuggling', 'a PAX path', 'a GNU long name', 'content in the padding'])
+  const whole = new Set(['a symlink', 'a symlink, then a file through it', 'a hard link', 'a character device', 'setuid', 'PAX size smuggling', 'a PAX path', 'a GNU long name', 'content in the padding'])
   for (const [why, volume] of cases) await (whole.has(why) ? refused : unread)(t, here, volume, 'DD-BUNDLE-003', why)
 
   const names: [string, string][] = [
