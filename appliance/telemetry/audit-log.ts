@@ -65,7 +65,14 @@ export function openAuditLog(options: AuditLogOptions): OpenAuditLog {
     const head: HeadStatement = { format: 'drydock-audit-head/1', applianceId: options.applianceId, seq: Number(last['seq']), digest: String(last['digest']), at: clock.now().toISOString() }
     const signature = await signer.sign(Buffer.from(canonicalJson(head)))
     const line = JSON.stringify({ head, signature, signer: signer.fingerprint } satisfies AuditLine)
-    putHead.run(head.seq, line)
+    await keepHead(head.seq, line).catch(async (failure: unknown) => {
+      if (!isDiskFull(failure) || !reserve.give()) throw failure
+      await keepHead(head.seq, line)
+    })
+  }
+
+  async function keepHead(seq: number, line: string): Promise<void> {
+    putHead.run(seq, line)
     await writeDurably(options.headFile, `${line}\n`)
   }
 

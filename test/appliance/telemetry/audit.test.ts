@@ -115,6 +115,27 @@ await t.test('the chain goes on after a restart, and heads are signed without be
   t.same(again.list({ after: 1 }).map(record => record.subject), ['pool:p2'])
 })
 
+await t.test('on a full disk the reserve carries the signed head too, so that the log can be exported', { skip: process.getuid?.() === 0 ? false : 'mounts need root' }, async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'drydock-audit-'))
+  execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'drydock-test', folder])
+  t.teardown(() => {
+    execFileSync('umount', [folder])
+    rmdirSync(folder)
+  })
+  const reserve = openReserve(join(folder, 'reserve'), 128 * 1024)
+  await reserve.hold()
+  const { database } = openIn(t)
+  t.teardown(() => database.close())
+  const audit = openAuditLog({ database, clock: wallClock, log: silentLog, reserve, signer, applianceId: 'a', headFile: join(folder, 'head.json') })
+  audit.record(entry(1))
+  await audit.seal()
+  fill(join(folder, 'filler'))
+  audit.record(entry(2))
+  t.match(await verifyAudit(await audit.export(), { verifySignature }), { records: 2 })
+  t.match(readFileSync(join(folder, 'head.json'), 'utf8'), /"seq":2/)
+  t.equal(statSync(join(folder, 'reserve')).size, 0, 'the reserve was given')
+})
+
 await t.test('on a full disk the reserve carries the record; when that is used up, the action is refused', { skip: process.getuid?.() === 0 ? false : 'mounts need root' }, async t => {
   const folder = mkdtempSync(join(tmpdir(), 'drydock-audit-'))
   execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=1m,mode=0700', 'drydock-test', folder])
