@@ -183,8 +183,9 @@ export function createOperations(options: EngineOptions): Engine {
         if (known !== undefined && known !== null) return known.value as T
         await guard()
         await hook(what, 'intent', 'before')
-        run.frozen = true
+        // Only what is written down is frozen: on a full disk this throws, and the operation fails like any other.
         setState(id, { state: 'waiting', waitingOn: what })
+        run.frozen = true
         await options.onJournal?.({ operation: id, kind, name: what, phase: 'intent' }, 'after')
         suspend()
         return await never()

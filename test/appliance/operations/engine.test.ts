@@ -54,6 +54,24 @@ await t.test('an operation waits for an answer, goes on with it, and does each e
   await engine.stop()
 })
 
+await t.test('an operation that cannot write down that it waits has failed; it does not hang', async t => {
+  const database = openHistory(join(t.testdir(), 'h.sqlite'))
+  const journal = openJournal(database)
+  const full = {
+    ...journal,
+    setState(id: string, change: Parameters<typeof journal.setState>[1]) {
+      if (change.state === 'waiting') throw Object.assign(new Error('database or disk is full'), { errcode: 13 })
+      journal.setState(id, change)
+    },
+  }
+  const engine = createOperations({ journal: full, events: openEventLog(database, wallClock, silentLog), clock: wallClock, log: silentLog })
+  engine.start()
+  const { id } = engine.submit(asking([]), { name: 'full' }, request)
+  t.match(await Promise.race([engine.settled(id), wait(2000, 'hangs')]), { state: 'failed', error: { code: 'DD-CORE-002' } })
+  await engine.stop()
+  database.close()
+})
+
 await t.test('after a restart an operation goes on where it was: waiting, answered, or in the middle', async t => {
   const file = join(t.testdir(), 'h.sqlite')
   const effects: string[] = []
