@@ -12,10 +12,10 @@ t.setTimeout(240_000)
 async function allAtOnce(site: Site, paths: readonly string[]): Promise<ImportRecord[]> {
   const ids = paths.map((path, k) => site.imports.submitPath(path, { actor: 'olga', idempotencyKey: `at-once-${k}-${crypto.randomUUID()}` }).id)
   await Promise.all(ids.map(id => site.operations.settled(id)))
-  for (const [state, go] of [['verified', (id: string) => site.imports.proceed(id, 'olga')], ['awaiting-approval', (id: string) => site.imports.approve(id, 'anton')]] as const) {
-    await Promise.all(ids.filter(id => site.imports.get(id).state === state).map(go))
-    await Promise.all(ids.map(id => site.operations.settled(id)))
-  }
+  await Promise.all(ids.filter(id => site.imports.get(id).state === 'verified').map(id => site.imports.proceed(id, 'olga')))
+  await Promise.all(ids.map(id => site.operations.settled(id)))
+  await Promise.all(ids.filter(id => site.imports.get(id).state === 'awaiting-approval').map(id => site.imports.approve(id, 'anton')))
+  await Promise.all(ids.map(id => site.operations.settled(id)))
   return ids.map(id => site.imports.get(id))
 }
 
@@ -68,8 +68,8 @@ await t.test('a file that goes at any instant of its import: all of it comes in 
   const here = await world(t, { onJournal })
   const { site } = here
   let [failed, sequence] = [0, 0]
-  // Every second one, so that each step is still met on its way in and on its way out.
-  for (const instant of instants.filter((_, k) => k % 2 === 0)) {
+  // Every third one, so that each step is still met; where in it, differs from step to step.
+  for (const instant of instants.filter((_, k) => k % 3 === 0)) {
     const { file } = await here.good({ sequence: ++sequence, files: { [`of-${sequence}`]: instant } })
     const before = site.fingerprint()
     go = now => {
