@@ -16,8 +16,11 @@ export const LOOK_MS = 15
 export async function followingAs({ olga, paul, applianceKey }: { olga: Person; paul: Person; applianceKey: string }) {
   const key = await parsePublicKey(readFileSync(applianceKey, 'utf8'), 'the appliance')
 
-  /** The newest import, when it is not the first one. */
-  const newest = async (): Promise<ImportRecord | undefined> => ((await olga('GET', '/imports')) as ImportRecord[]).find(({ sequence }) => sequence !== 1)
+  /** The newest import that is not the first one. Each volume of a set is one of its own until it has joined: one that failed is what the others wait for. */
+  async function newest(): Promise<ImportRecord | undefined> {
+    const records = ((await olga('GET', '/imports')) as ImportRecord[]).filter(({ sequence }) => sequence !== 1)
+    return records.find(({ state }) => state === 'failed') ?? records[0]
+  }
 
   async function follow(subject: Case, upload: boolean, resumes = 1): Promise<Ending> {
     for (const volume of subject.volumes) await olga('POST', '/imports', upload ? { upload: volume, name: basename(volume) } : { path: volume }, basename(volume))
@@ -28,15 +31,15 @@ export async function followingAs({ olga, paul, applianceKey }: { olga: Person; 
       if (state === 'verified') await olga('POST', `/imports/${id}/proceed`, {}).catch(unlessMoved(id, state))
       else if (state === 'awaiting-approval') await paul('POST', `/imports/${id}/approve`, {}).catch(unlessMoved(id, state))
       else if (state === 'quarantined') await paul('POST', `/imports/${id}/reject`, { reason: 'it says something else than the one that we have' }).catch(unlessMoved(id, state))
-      else if (state === 'failed' && resumed++ < resumes) await olga('POST', `/imports/${id}/resume`, {})
-      else if (['imported', 'rejected', 'refused', 'cancelled', 'failed'].includes(state) && (await settled())) {
+      else if (state === 'failed' && resumed++ < resumes * subject.volumes.length) await olga('POST', `/imports/${id}/resume`, {})
+      else if (['imported', 'rejected', 'refused', 'cancelled', 'failed'].includes(state) && (await settled(state === 'failed'))) {
         const events = (await olga('GET', '/events?limit=1000')) as { type: string; subject: string }[]
         return { state, error, receipt: state === 'imported' ? await receiptOf(id) : null, promotions: events.filter(event => event.type === 'import.promoted' && event.subject === 'import:2').length, audit: await auditFault() }
       }
     }
   }
 
-  const settled = async (): Promise<boolean> => ((await olga('GET', '/operations')) as { state: string }[]).every(({ state }) => ['succeeded', 'failed', 'cancelled'].includes(state))
+  const settled = async (orWaits: boolean): Promise<boolean> => ((await olga('GET', '/operations')) as { state: string }[]).every(({ state }) => ['succeeded', 'failed', 'cancelled', ...(orWaits ? ['waiting'] : [])].includes(state))
 
   /** Between the look and the answer it may have moved on by itself: then the next look says where it is. */
   const unlessMoved = (id: string, state: string) => async (failure: unknown): Promise<void> => {
