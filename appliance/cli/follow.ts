@@ -8,13 +8,17 @@ type Event = Schema<'Event'>
 
 const FIRST_LOOK_MS = 150
 const LONGEST_LOOK_MS = 1000
+/** Looks after which it is said that nothing happens yet. */
+const QUEUED_LOOKS = 5
 const ENDED = ['succeeded', 'failed', 'cancelled']
 
 /** Looks at an operation until `until` holds, showing its progress. @throws the operation's own error when it failed. */
 export async function followOperation(appliance: Appliance, id: string, output: Output, until: (operation: Operation) => boolean = () => false): Promise<Operation> {
+  let queued = 0
   for (let pause = FIRST_LOOK_MS; ; pause = Math.min(LONGEST_LOOK_MS, pause * 1.5)) {
     const operation = await answerOf(appliance.client.GET('/api/v1/operations/{id}', { params: { path: { id } } }))
     if (operation.progress !== null && operation.state === 'running') output.progress(operation.progress)
+    if (operation.state === 'queued' && ++queued === QUEUED_LOOKS) output.line(`waits for its turn: another ${operation.kind} is under way`, 'dim')
     if (ENDED.includes(operation.state) || until(operation)) {
       output.done()
       if (operation.state === 'failed') throw errorFrom(operation.error, 500)

@@ -34,6 +34,7 @@ const ENDED: ReadonlySet<Operation['state']> = new Set(['succeeded', 'failed', '
  * Runs use cases over the journal (operation-kind.ts):
  *
  *   queued → running ⇄ waiting(on what) → succeeded | failed(error) | cancelled
+ *            running → queued, in another lane
  *
  * A use case always runs from its beginning; steps that have a result are answered from the journal. That makes going on after a crash,
  * going on after a wait, and running for the first time the same thing. A stop is treated as a crash: the run is frozen, not unwound.
@@ -90,7 +91,7 @@ export function createOperations(options: EngineOptions): Engine {
   function afterRun(id: string, laneName: string): void {
     const operation = stored(id)
     const answered = operation.state === 'waiting' && (operation.cancelledBy !== null || hasAnswer(operation))
-    if (answered) lanes.get(laneName)?.push(id)
+    if (answered || operation.state === 'queued') enqueue(operation)
     setImmediate(() => runNext(laneName))
   }
 
@@ -189,6 +190,21 @@ export function createOperations(options: EngineOptions): Engine {
         await options.onJournal?.({ operation: id, kind, name: what, phase: 'intent' }, 'after')
         suspend()
         return await never()
+      },
+      async enterLane(lane: string, name: string): Promise<void> {
+        const mark = `lane:${name}`
+        const known = journal.record(id, mark)
+        if (known !== undefined && known !== null) return
+        await guard()
+        await hook(mark, 'result', 'before')
+        const moves = lane !== operation.lane
+        if (moves) journal.enterLane(id, mark, kind, lane, now())
+        else journal.result(id, mark, kind, null, now())
+        run.frozen ||= moves
+        await hook(mark, 'result', 'after')
+        if (!moves) return
+        suspend()
+        await never()
       },
       progress(progress: Progress) {
         const at = clock.now()

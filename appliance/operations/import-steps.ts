@@ -27,6 +27,12 @@ export interface ImportSteps {
   clean(id: string): Promise<void>
 }
 
+/**
+ * Where an import stands in line. What it is shows only once it is verified, so all begin in `front`: there stands what takes moments and
+ * must be in order: verification, joining of volumes, promotion, a recall, a new trust. Payload is staged and scanned in a lane of its own.
+ */
+export const LANES = { front: 'import', payload: 'import:payload' } as const
+
 /** What was submitted: `import` is null for a new one and the id of a failed one that is taken up again. */
 export type ImportParams = {
   import: string | null

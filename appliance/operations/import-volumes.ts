@@ -2,7 +2,7 @@ import type { ImportState, Preflight } from '../../bundles/format/import-record.
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import type { ErrorCode } from '../core/errors/table.ts'
 import type { Move } from './import-move.ts'
-import { decide, work, type Decision, type ImportDeps } from './import-steps.ts'
+import { decide, LANES, work, type Decision, type ImportDeps } from './import-steps.ts'
 import type { VolumeSource } from './import-ledger.ts'
 import type { OperationContext } from './operation-kind.ts'
 
@@ -15,17 +15,24 @@ const LIVE: readonly ImportState[] = ['verified', 'parked', 'staging', 'scanned'
 /** What says that one volume is bad or gone, and nothing about the others: another copy of it mends that. */
 const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-BUNDLE-022', 'DD-IMPORT-013', 'DD-IMPORT-017', 'DD-MEDIA-001', 'DD-MEDIA-002']
 
-type Joined = { into: string; woke: string | null }
+export type Joined = { into: string; woke: string | null }
 
 /**
- * Gives a volume to the import of its bundle that waits for it. What makes two volumes of one bundle is the digest of the signed manifest,
- * never a name: a volume of another bundle by the same name is an import of its own.
- * @returns the import that it joined and the wait that this ended, or undefined when this is the first volume of its bundle
+ * The import that a volume belongs to, which lives or has this one already. What makes two volumes of one bundle is the digest of the signed
+ * manifest, never a name: a volume of another bundle by the same name is an import of its own.
+ */
+export function importOfSet(deps: Pick<ImportDeps, 'ledger' | 'operations'>, id: string, manifest: string): string | undefined {
+  // A disk that failed may have kept a record from saying that its operation has ended: that one waits for nothing.
+  const goesOn = (operation: string): boolean => ['queued', 'running', 'waiting'].includes(deps.operations.get(operation)?.state ?? '')
+  return deps.ledger.joined(id) ?? deps.ledger.list().find(record => record.id !== id && record.preflight?.manifest === manifest && LIVE.includes(record.state) && goesOn(record.operation))?.id
+}
+
+/**
+ * Gives a volume to the import of its bundle that waits for it.
+ * @returns that import, and the wait that this ended
  * @throws DD-IMPORT-018 when that import has this volume already
  */
-export async function joinVolume(deps: ImportDeps, id: string, manifest: string, volume: VolumeSource): Promise<Joined | undefined> {
-  const into = deps.ledger.joined(id) ?? deps.ledger.list().find(record => record.id !== id && record.preflight?.manifest === manifest && LIVE.includes(record.state))?.id
-  if (into === undefined) return undefined
+export async function joinVolume(deps: ImportDeps, id: string, into: string, volume: VolumeSource): Promise<Joined> {
   const known = deps.ledger.volumes(into).find(other => other.volume === volume.volume)
   if (known !== undefined && known.source !== volume.source) {
     // Nobody else may be left to wake it: who brought this volume first was cut off after it was kept.
@@ -89,6 +96,7 @@ export async function parkedUntilAllCame(deps: ImportDeps, context: OperationCon
  */
 export async function stageVolumes(deps: ImportDeps, context: OperationContext, id: string, preflight: Preflight, set: VolumeSet, move: Move): Promise<void> {
   for (let round = 1; ; round++) {
+    await context.enterLane(LANES.payload, `payload-${round}`)
     const missing = await context.step(`volumes-staged-${round}`, async () => {
       move('staging', { missing: [] })
       const faults = new Map<number, string>()
@@ -113,7 +121,10 @@ export async function stageVolumes(deps: ImportDeps, context: OperationContext, 
       return absent
     })
     if (missing.length === 0) return
-    decide(await context.waitFor<Decision>(`again-${round}`))
+    // In one lane with those who bring volumes, so that none comes between this look and the wait.
+    await context.enterLane(LANES.front, `front-${round}`)
+    const came = await context.step(`came-since-${round}`, async () => deps.ledger.volumes(id).some(({ staged }) => !staged))
+    if (!came) decide(await context.waitFor<Decision>(`again-${round}`))
   }
 }
 

@@ -1,15 +1,14 @@
 import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
-import type { Receipt } from '../../bundles/format/receipt.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
 import { controlEvents, withoutPayload } from './import-control.ts'
-import type { SignedReceipt } from './import-ledger.ts'
 import { moverOf, type Move } from './import-move.ts'
-import { decide, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
-import { discardVolumes, joinVolume, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
+import { decide, LANES, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
+import { outcomeOf, verified } from './import-verify.ts'
+import { discardVolumes, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
 import { keptUntil } from './upload-lifetime.ts'
 import type { OperationContext, OperationKind } from './operation-kind.ts'
 
@@ -23,6 +22,7 @@ export function importOperation(deps: ImportDeps): OperationKind<ImportParams> {
   return {
     kind: IMPORT_KIND,
     subject: params => `import:${params.fileName}`,
+    lane: () => LANES.front,
     async run(context, params) {
       const id = params.import ?? context.id
       try {
@@ -46,31 +46,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   })
   context.emit({ type: 'import.found', subject: `import:${params.fileName}`, fields: { bundle: params.fileName, by: context.actor } })
 
-  const verdict = await context.step('verify', async () => {
-    const before = deps.ledger.get(id)
-    const promoted = deps.ledger.receipt(id)
-    const verified = await steps.verify(id, source).catch((failure: unknown) => {
-      // Its own mark: everything was done when the last lines could not be written.
-      if (promoted !== undefined && before?.preflight !== null && asDrydockError(failure).code === 'DD-IMPORT-003') return undefined
-      throw failure
-    })
-    if (verified === undefined) return { promoted: move('imported', { ...outcomeOf(promoted!), missing: [] }).generation }
-    const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
-    const isSet = verified.volumeNames.length > 1
-    const joined = isSet && (params.import === null || deps.ledger.volumes(id).every(own => !own.staged)) ? await joinVolume(deps, id, verified.preflight.manifest, volume) : undefined
-    if (joined !== undefined) return { joined }
-    const same = before?.preflight?.manifest === verified.preflight.manifest
-    move(verified.missing.length > 0 ? 'parked' : 'verified', {
-      preflight: verified.preflight, sequence: verified.preflight.sequence, missing: verified.missing, approvalsNeeded: verified.approvals,
-      // Who agreed, agreed to these bytes.
-      approvals: same ? (before?.approvals ?? []) : [],
-    })
-    if (isSet && !same) for (const other of deps.ledger.volumes(id)) deps.ledger.dropVolume(id, other.volume)
-    if (isSet && !deps.ledger.volumes(id).some(other => other.volume === volume.volume)) deps.ledger.keepVolume(id, volume)
-    return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames, same }
-  })
+  const verdict = await verified(deps, context, params, { id, source }, move)
   if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
-  if ('promoted' in verdict) return await end(deps, context, params, id, deps.ledger.get(id)!.preflight!, verdict.promoted!, [])
+  if ('promoted' in verdict) return await end(deps, context, params, id, deps.ledger.get(id)!.preflight!, verdict.promoted, [])
   const { preflight, missing, names } = verdict
   const subject = subjectOf(preflight)
   context.emit({ type: 'import.verified', subject, fields: { stream: preflight.stream, sequence: preflight.sequence, signers: preflight.signers.map(signer => signer.name).join(','), bytes: preflight.size } })
@@ -107,10 +85,6 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
 const subjectOf = (preflight: Preflight): string => `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
 
-function outcomeOf({ receipt }: SignedReceipt): { generation: number; receipt: string } {
-  return { generation: (JSON.parse(receipt) as Receipt).generation, receipt: digestOf(receipt) }
-}
-
 /** It is served: that is told, and what is no longer needed goes. */
 async function end(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, preflight: Preflight, generation: number, hits: Parameters<typeof controlEvents>[1]): Promise<Json> {
   const subject = subjectOf(preflight)
@@ -133,6 +107,7 @@ async function takeIn(deps: ImportDeps, context: OperationContext, { id, source,
 
   if (names.length > 1) await stageVolumes(deps, context, id, preflight, { volumes: preflight.volumes, names }, move)
   else {
+    await context.enterLane(LANES.payload, 'payload')
     await context.step('stage', async () => {
       move('staging')
       const staged = await steps.stage(id, source, work(deps, context, 'stage', 'bytes'))
@@ -147,6 +122,8 @@ async function takeIn(deps: ImportDeps, context: OperationContext, { id, source,
     move('scanned', { scans, preflight: { ...preflight, findings: [...preflight.findings.filter(finding => finding.code === 'sequence-jump'), ...findings] } })
     return stops.map(finding => `${finding.item}: ${finding.text}`)
   })
+  // What people answer from here on does not wait behind the payload of others.
+  await context.enterLane(LANES.front, 'front')
   await context.step('judged', async () => {
     move(blockers.length > 0 ? 'quarantined' : 'awaiting-approval')
     return true

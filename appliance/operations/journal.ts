@@ -24,6 +24,8 @@ export interface Journal {
   intent(operation: string, name: string, kind: string, at: string): void
   /** The first result stays. */
   result(operation: string, name: string, kind: string, value: Json, at: string): void
+  /** The first result stays, and with it in one transaction: the operation is queued in another lane. */
+  enterLane(operation: string, name: string, kind: string, lane: string, at: string): void
   /** An effect inside the journal's own database, in one transaction with its record: exactly once. */
   once(operation: string, name: string, kind: string, at: string, effect: () => void): void
 }

@@ -22,6 +22,11 @@ export type OperationContext = {
    * `catch` nor `finally` around it runs. Hold nothing open across it. When the operation was cancelled it rejects with DD-CORE-007.
    */
   waitFor<T extends Json>(what: string): Promise<T>
+  /**
+   * From here on the run stands in another lane, at its end: it is `queued` until its turn comes, and then runs from its beginning as after
+   * any wait. Journaled by `name`, so it happens once, whatever restarts between; with no effect when the run is in this lane already.
+   */
+  enterLane(lane: string, name: string): Promise<void>
   progress(progress: Progress): void
   emit(event: Omit<NewEvent, 'operation' | 'actor'>): void
 }
@@ -30,7 +35,7 @@ export type OperationContext = {
 export type OperationKind<P extends Json> = {
   readonly kind: string
   readonly subject: (params: P) => string
-  /** Operations of one lane run one at a time, in the order of their submission; one that waits frees its lane. Default: the kind. */
+  /** Operations of one lane run one at a time, in the order of their submission; one that waits frees its lane. The lane it begins in; `enterLane` changes it. Default: the kind. */
   readonly lane?: (params: P) => string
   run(context: OperationContext, params: P): Promise<Json>
 }

@@ -20,6 +20,7 @@ export function openJournal(database: DatabaseSync) {
   const unfinished = database.prepare("SELECT * FROM operations WHERE state IN ('queued', 'running', 'waiting') ORDER BY id")
   const setState = database.prepare("UPDATE operations SET state = ?1, waiting_on = ?2, error = ?3, result = ?4, updated_at = ?5, progress = iif(?1 = 'waiting', NULL, progress) WHERE id = ?6")
   const setProgress = database.prepare('UPDATE operations SET progress = ?, updated_at = ? WHERE id = ?')
+  const setLane = database.prepare("UPDATE operations SET lane = ?, state = 'queued', waiting_on = NULL, progress = NULL, updated_at = ? WHERE id = ?")
   const setCancelled = database.prepare('UPDATE operations SET cancelled_by = coalesce(cancelled_by, ?), updated_at = ? WHERE id = ?')
   const oneRecord = database.prepare('SELECT result_at, result FROM journal WHERE operation = ? AND name = ?')
   const intend = database.prepare('INSERT OR IGNORE INTO journal (operation, name, kind, intent_at) VALUES (?, ?, ?, ?)')
@@ -73,6 +74,13 @@ export function openJournal(database: DatabaseSync) {
     /** The first result stays. */
     result(operation: string, name: string, kind: string, value: Json, at: string): void {
       conclude.run(operation, name, kind, at, JSON.stringify(value))
+    },
+    /** Record and lane in one transaction. */
+    enterLane(operation: string, name: string, kind: string, lane: string, at: string): void {
+      transaction(database, () => {
+        setLane.run(lane, at, operation)
+        conclude.run(operation, name, kind, at, 'null')
+      })
     },
     /** An effect inside the database itself, in one transaction with its record: it happens exactly once. */
     once(operation: string, name: string, kind: string, at: string, effect: () => void): void {

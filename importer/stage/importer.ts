@@ -238,7 +238,8 @@ export function createImporter(deps: ImporterDeps) {
     },
 
     async clean(id: string): Promise<void> {
-      forget()
+      const head = await staging(id).readHead().catch(() => undefined)
+      if (head !== undefined) forget(digestOf(head.manifest))
       await staging(id).remove()
     },
   }

@@ -25,6 +25,7 @@ import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
 import { createRescan, createScanners, type ScanConfig } from '../../importer/scan/index.ts'
 import { createImporter, type InternalNames } from '../../importer/stage/index.ts'
+import type { OpenMedia } from '../../importer/unpack/index.ts'
 import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
@@ -57,7 +58,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number } }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia }
 
 let requests = 0
 
@@ -85,6 +86,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
     stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
+    ...(options.openMedia === undefined ? {} : { openMedia: options.openMedia }),
     ...(options.scan === undefined ? {} : { scanners }),
   })
   const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })

@@ -194,6 +194,74 @@ await t.test('the hook is called around the intent, the effect and the result of
   await engine.stop()
 })
 
+/** A short step, a long one in a lane of its own, and another short one; the long one ends when it is let go. */
+function inTwoLanes(effects: string[], letGo: Promise<unknown>): OperationKind<string> {
+  const done = async (text: string): Promise<string> => {
+    effects.push(text)
+    return text
+  }
+  return {
+    kind: 'two',
+    subject: name => name,
+    lane: () => 'short',
+    async run(context, name) {
+      await context.step('first', async () => await done(`${name} first`))
+      await context.enterLane('long', 'long')
+      await context.step('long', async () => {
+        await letGo
+        return await done(`${name} long`)
+      })
+      await context.enterLane('short', 'back')
+      await context.enterLane('short', 'there already')
+      return await context.step('last', async () => await done(`${name} last`))
+    },
+  }
+}
+
+await t.test('an operation that enters another lane frees the one it was in, and each lane stays one at a time in order', async t => {
+  const { engine } = open(join(t.testdir(), 'h.sqlite'))
+  const effects: string[] = []
+  const { promise, resolve } = Promise.withResolvers<void>()
+  const kind = inTwoLanes(effects, promise)
+  engine.start()
+  const [a, b] = ['a', 'b'].map(name => engine.submit(kind, name, { actor: 'ana', idempotencyKey: name }))
+  await wait(50)
+  t.same(effects, ['a first', 'b first'], 'the second does not stand behind the long step of the first')
+  t.match([engine.get(a!.id), engine.get(b!.id)], [{ state: 'running' }, { state: 'queued' }])
+  resolve()
+  for (const { id } of [a!, b!]) t.match(await engine.settled(id), { state: 'succeeded' })
+  t.same(effects.filter(text => text.endsWith('long')), ['a long', 'b long'])
+  t.same(effects.length, new Set(effects).size, 'each effect once, although each ran three times')
+  await engine.stop()
+})
+
+await t.test('an operation that was stopped stands in the lane it had entered, and can be cancelled there', async t => {
+  const file = join(t.testdir(), 'h.sqlite')
+  const effects: string[] = []
+  const first = open(file)
+  first.engine.start()
+  const kind = inTwoLanes(effects, new Promise(() => undefined))
+  const [a, b] = ['a', 'b'].map(name => first.engine.submit(kind, name, { actor: 'ana', idempotencyKey: name }))
+  await wait(50)
+  void first.engine.stop()
+  await wait(10)
+  first.database.close()
+
+  const second = open(file)
+  const { promise, resolve } = Promise.withResolvers<void>()
+  second.engine.register(inTwoLanes(effects, promise))
+  second.engine.start()
+  const c = second.engine.submit(kind, 'c', { actor: 'ana', idempotencyKey: 'c' })
+  await wait(50)
+  t.same(effects, ['a first', 'b first', 'c first'], 'the short lane is free at once')
+  second.engine.cancel(b!.id, 'ben')
+  resolve()
+  t.match(await second.engine.settled(b!.id), { state: 'cancelled' })
+  for (const { id } of [a!, c]) t.match(await second.engine.settled(id), { state: 'succeeded' })
+  t.same(effects.slice(3), ['a long', 'a last', 'c long', 'c last'])
+  await second.engine.stop()
+})
+
 await t.test('an operation of a kind this build does not know is left as it is', async t => {
   const file = join(t.testdir(), 'h.sqlite')
   const first = open(file)

@@ -32,6 +32,7 @@ await t.test('an import of two volumes that is killed at every instant of its jo
   t.comment(`${kills} kills`)
   const hits = new Set(readFileSync(join(folder, 'killed', 'hits'), 'utf8').split('\n'))
   for (const step of STEPS) for (const phase of ['intent', 'effect', 'result']) for (const when of ['before', 'after']) t.ok(hits.has(`${when} ${phase} of ${step}`), `killed ${when} the ${phase} of ${step}`)
+  for (const lane of ['lane:payload-1', 'lane:front']) for (const when of ['before', 'after']) t.ok(hits.has(`${when} result of ${lane}`), `killed ${when} it stood in the lane of ${lane}`)
   const site = await openSite(t, { trust, folder: join(folder, 'killed'), appliance })
   t.equal(site.imports.list().length, 1)
   t.equal(site.store.catalogue.current().generation, 1)

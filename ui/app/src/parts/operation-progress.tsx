@@ -10,6 +10,7 @@ const LOOK_MS = 1000
 export function OperationProgress({ id }: { id: string }): ReactNode {
   const { data } = useAnswer(() => answerOf(api.GET('/api/v1/operations/{id}', { params: { path: { id } } })), `operation ${id}`, { concerns: event => event.operation === id, everyMs: LOOK_MS })
   const progress = data?.progress ?? null
+  if (data?.state === 'queued') return <Text size="xs" mt={4} className="soft">Waits for its turn: another {plain(data.kind)} is under way.</Text>
   if (data?.state !== 'running' || progress === null) return null
   const share = progress.total === 0 ? 0 : Math.min(1, progress.done / progress.total)
   return (

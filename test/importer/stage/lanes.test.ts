@@ -1,0 +1,152 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { digestOf } from '../../../appliance/core/digest.ts'
+import type { OnJournal } from '../../../appliance/operations/engine.ts'
+import { openPlainFile, type OpenMedia } from '../../../importer/unpack/index.ts'
+import { bundleOf, person } from '../../support/bundles.ts'
+import { recallBundle, recallOf, trustBundle, trustFor } from '../../support/control.ts'
+import { openSite, type Site } from '../../support/import-site.ts'
+
+/** The machine may be busy with other tests. */
+t.setTimeout(280_000)
+
+const [ana, rex] = await Promise.all([person('Ana'), person('Rex')])
+const trust = trustFor(1, { root: [ana], release: [ana], recall: [rex] })
+const release = [ana.signer]
+const BAD = 'bad firmware'
+
+/** Stops the first operation that has done the effect of this step, as a long one would take, until it is let go. */
+function heldAt(step: string): { onJournal: OnJournal; held: Promise<string>; letGo(): void } {
+  const held = Promise.withResolvers<string>()
+  const gone = Promise.withResolvers<void>()
+  let first: string | undefined
+  return {
+    held: held.promise,
+    letGo: () => gone.resolve(),
+    async onJournal({ operation, name, phase }, when) {
+      if (name !== step || phase !== 'effect' || when !== 'after' || (first ??= operation) !== operation) return
+      held.resolve(operation)
+      await gone.promise
+    },
+  }
+}
+
+/** An import of content that is held in this step, gone on with by olga. */
+async function underWay(site: Site, file: string, held: Promise<string>): Promise<string> {
+  const { record } = await site.submit(file)
+  await site.imports.proceed(record.id, 'olga')
+  await held
+  return record.id
+}
+
+async function recalled(t: Pick<Test, 'match'>, site: Site, folder: string): Promise<void> {
+  const { operation, record } = await site.submit((await recallBundle(join(folder, 'recall'), [recallOf({ id: 'r-1', digests: [digestOf(BAD)] })], [rex.signer])).file)
+  await site.imports.approve(record.id, 'anton')
+  t.match(await site.operations.settled(operation.id), { state: 'succeeded' })
+}
+
+await t.test('a recall takes effect while another import is being staged, which is then quarantined', async t => {
+  const { onJournal, held, letGo } = heldAt('stage')
+  const site = await openSite(t, { trust, onJournal })
+  const folder = t.testdir()
+  const id = await underWay(site, (await bundleOf({ folder, signers: release, files: { flash: BAD } })).file, held)
+  t.match(site.imports.get(id), { state: 'staging' })
+  await recalled(t, site, folder)
+  t.match(site.withdrawn.byDigest(digestOf(BAD)), { id: 'r-1' })
+  t.match(site.imports.get(id), { state: 'staging' }, 'and the other one is staged still')
+  letGo()
+  t.match(await site.operations.settled(site.imports.get(id).operation), { waitingOn: 'quarantine' })
+  t.match(site.imports.get(id).preflight?.findings, [{ severity: 'blocker', code: 'recalled' }])
+})
+
+await t.test('a recall takes effect while another import is being scanned, whose promotion then refuses', async t => {
+  const { onJournal, held, letGo } = heldAt('scan')
+  const site = await openSite(t, { trust, onJournal })
+  const folder = t.testdir()
+  const id = await underWay(site, (await bundleOf({ folder, signers: release, files: { flash: BAD } })).file, held)
+  await recalled(t, site, folder)
+  letGo()
+  t.match(await site.operations.settled(await held), { waitingOn: 'approval' }, 'the scan was before it')
+  await site.imports.approve(id, 'anton')
+  await site.operations.settled(await held)
+  t.match(site.imports.get(id), { state: 'refused', error: { code: 'DD-IMPORT-019', message: /found file:flash@1, withdrawn by recall r-1/ } })
+  t.equal(site.store.catalogue.current().generation, 0)
+  t.notOk(site.store.blobs.has(digestOf(BAD)))
+})
+
+await t.test('a trust that revokes the signer takes effect while the bundle is staged, whose promotion then refuses', async t => {
+  const [root, next] = [rex, await person('Nia')]
+  const { onJournal, held, letGo } = heldAt('stage')
+  const site = await openSite(t, { trust: trustFor(1, { root: [root], release: [ana], recall: [root] }), onJournal })
+  const folder = t.testdir()
+  const id = await underWay(site, (await bundleOf({ folder, signers: release })).file, held)
+  const { operation, record } = await site.submit((await trustBundle(join(folder, 'trust'), trustFor(2, { root: [root], release: [next], recall: [root] }, {}, [ana]), [root.signer])).file)
+  for (const who of ['anton', 'berta']) await site.imports.approve(record.id, who)
+  t.match(await site.operations.settled(operation.id), { state: 'succeeded' })
+  letGo()
+  await site.operations.settled(await held)
+  t.match(site.imports.get(id), { state: 'refused', error: { code: 'DD-TRUST-007' } })
+})
+
+await t.test('another bundle is judged while one is staged; its own payload stands behind, and each comes in', async t => {
+  const { onJournal, held, letGo } = heldAt('stage')
+  const site = await openSite(t, { trust, onJournal })
+  const folder = t.testdir()
+  const first = await underWay(site, (await bundleOf({ folder: join(folder, 'a'), signers: release, files: { a: 'of the first', shared: 'in both' } })).file, held)
+  const other = await site.submit((await bundleOf({ folder: join(folder, 'b'), signers: release, stream: 'tools', files: { b: 'of the other', shared: 'in both' } })).file)
+  t.match(other.operation, { state: 'waiting', waitingOn: 'proceed' })
+  await site.imports.proceed(other.record.id, 'olga')
+  await new Promise(resolve => setTimeout(resolve, 100))
+  t.match([site.imports.get(first), site.imports.get(other.record.id)], [{ state: 'staging' }, { state: 'verified' }])
+  t.match(site.operations.get(other.operation.id), { state: 'queued' })
+  letGo()
+  for (const id of [first, other.record.id]) {
+    const { operation } = site.imports.get(id)
+    t.match(await site.operations.settled(operation), { waitingOn: 'approval' })
+    await site.imports.approve(id, 'anton')
+    t.match(await site.operations.settled(operation), { state: 'succeeded' })
+  }
+  t.same(['of the first', 'of the other', 'in both'].map(text => site.store.blobs.has(digestOf(text))), [true, true, true])
+  t.equal(site.store.catalogue.current().generation, 2)
+})
+
+await t.test('a better copy of a volume that comes while its set is staged is taken, and not turned away for the bad one', async t => {
+  const [held, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const slow: OpenMedia = async source => {
+    const media = await openPlainFile(source)
+    return {
+      ...media,
+      async payload(offset) {
+        held.resolve()
+        await gone.promise
+        return await media.payload(offset)
+      },
+    }
+  }
+  const site = await openSite(t, { trust, openMedia: slow })
+  const folder = t.testdir()
+  const files = { a: 'first', large: Buffer.from(Array.from({ length: 150_000 }, (_, k) => (k * 7919 + (k >> 8)) % 251)), c: Buffer.alloc(60_000, 'c') }
+  const { volumes } = await bundleOf({ folder, signers: release, files, volumeBytes: 250 * 1024 })
+  const [one, two] = volumes.map(({ file }) => file)
+  const better = join(folder, 'better.drydock')
+  const bytes = readFileSync(two!)
+  writeFileSync(better, bytes)
+  bytes[bytes.length - 5000]! ^= 1
+  writeFileSync(two!, bytes)
+  const { record } = await site.submit(one!)
+  await site.submit(two!)
+  await site.operations.settled(record.operation)
+  await site.imports.proceed(record.id, 'olga')
+  await held.promise
+  t.match(site.imports.get(record.id), { state: 'staging' })
+  const copy = site.imports.submitPath(better, { actor: 'olga', idempotencyKey: 'better' })
+  await new Promise(resolve => setTimeout(resolve, 200))
+  t.match(site.operations.get(copy.id), { state: 'queued' }, 'it stands behind its set')
+  gone.resolve()
+  t.match(await site.operations.settled(copy.id), { state: 'succeeded', result: { import: record.id, joined: true } })
+  t.match(await site.operations.settled(record.operation), { waitingOn: 'approval' })
+  await site.imports.approve(record.id, 'anton')
+  t.match(await site.operations.settled(record.operation), { state: 'succeeded' })
+  for (const content of Object.values(files)) t.ok((await site.store.blobs.read(digestOf(content))).equals(Buffer.from(content)))
+})
