@@ -1,4 +1,5 @@
-import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
+import { importName, type ImportRecord, type ImportState } from '../../bundles/format/import-record.ts'
+import { isMachine } from '../model/machine-actor.ts'
 import type { HomeView } from './answers.ts'
 import type { Services } from './services.ts'
 
@@ -6,11 +7,11 @@ type Waiting = HomeView['waiting'][number]
 
 /** States of an import in which nothing happens before a person does something; what, in words. */
 const IMPORT_WAITS: Partial<Record<ImportState, (record: ImportRecord, name: string) => { text: string; hint: string }>> = {
-  verified: (record, name) => ({ text: `${name} has passed its preflight and waits to be taken in`, hint: `drydock import proceed ${numberOf(record)}` }),
-  parked: (record, name) => ({ text: `${name} is parked: missing ${record.missing.join(', ')}`, hint: `bring what is missing, then: drydock import resume ${numberOf(record)}` }),
-  quarantined: (record, name) => ({ text: `${name} is in quarantine: the scan found something`, hint: `look at its findings, then: drydock import reject ${numberOf(record)} --reason …` }),
-  'awaiting-approval': (record, name) => ({ text: `${name} waits for an approver other than ${record.submittedBy} (${record.approvals.length} of ${record.approvalsNeeded})`, hint: `drydock import approve ${numberOf(record)}` }),
-  failed: (record, name) => ({ text: `${name} failed: ${record.error?.message ?? 'see its operation'}`, hint: record.error?.retryable === true ? `drydock import resume ${numberOf(record)}` : (record.error?.hint ?? 'look at its page') }),
+  verified: (record, name) => ({ text: `${name} has passed its preflight and waits to be taken in`, hint: `drydock import proceed ${importName(record)}` }),
+  parked: (record, name) => ({ text: `${name} is parked: missing ${record.missing.join(', ')}`, hint: `bring what is missing, then: drydock import resume ${importName(record)}` }),
+  quarantined: (record, name) => ({ text: `${name} is in quarantine: the scan found something`, hint: `look at its findings, then: drydock import reject ${importName(record)} --reason …` }),
+  'awaiting-approval': (record, name) => ({ text: `${name} ${approvalText(record)}`, hint: `drydock import approve ${importName(record)}` }),
+  failed: (record, name) => ({ text: `${name} failed: ${record.error?.message ?? 'see its operation'}`, hint: record.error?.retryable === true ? `drydock import resume ${importName(record)}` : (record.error?.hint ?? 'look at its page') }),
 }
 
 /** The short list of the console's first page: each row is something that nobody but a person can move. */
@@ -28,4 +29,7 @@ export function waitingForPeople({ imports, pools }: Pick<Services, 'imports' | 
   return rows
 }
 
-const numberOf = ({ id, sequence, preflight }: ImportRecord) => (preflight?.control === undefined ? (sequence ?? id) : `${preflight.control}-${sequence}`)
+function approvalText({ submittedBy, approvals, approvalsNeeded }: ImportRecord): string {
+  if (isMachine(submittedBy)) return `came by itself: it waits for a person who answers for it, then for ${approvalsNeeded === 1 ? 'another one who approves' : `${approvalsNeeded} others who approve`}`
+  return `waits for an approver other than ${submittedBy} (${approvals.length} of ${approvalsNeeded})`
+}

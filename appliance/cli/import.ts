@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { importName } from '../../bundles/format/import-record.ts'
+import { isMachine } from '../model/machine-actor.ts'
 import type { Schema } from '../../ui/client/client.ts'
 import { answerOf, openAppliance, type Appliance } from './appliance.ts'
 import { DrydockError } from '../core/error.ts'
@@ -25,29 +27,32 @@ export function register(program: Command): void {
   noun
     .command('proceed')
     .description('Go on after the preflight: take the payload in, check every byte, scan it.')
-    .argument('<id>', 'sequence or id')
+    .argument('<id>', 'like demo-3: the stream and its sequence; or the id')
     .action(async (id: string, _options: unknown, command: Command) => {
       const appliance = await openAppliance()
       const record = await answerOf(appliance.client.POST('/api/v1/imports/{id}/proceed', { params: { path: { id } } }))
+      // A trust or a recall that came by itself has nothing to take in: it only has a person who answers for it now.
+      if (record.state === 'awaiting-approval') return sayWhatItWaitsFor(record, 'approval', outputOf(command))
       await goOn(appliance, record, outputOf(command), 'proceed')
     })
   noun
     .command('approve')
-    .description('Let an import into the mirrors. Not for the one who brought it.')
-    .argument('<id>', 'sequence or id')
+    .description('Let an import into the mirrors. Not for the one who brought it; the first word for a trust or recall that came by itself is to answer for it.')
+    .argument('<id>', 'like demo-3: the stream and its sequence; or the id')
     .option('--no-wait', 'do not wait until it is served')
     .action(async (id: string, options: { wait: boolean }, command: Command) => {
       const output = outputOf(command)
       const appliance = await openAppliance()
       const record = await answerOf(appliance.client.POST('/api/v1/imports/{id}/approve', { params: { path: { id } } }))
-      output.line(`approved by ${record.approvals.map(one => one.user).join(', ')} (${record.approvals.length} of ${record.approvalsNeeded})`, 'good')
+      if (record.approvals.length > 0) output.line(`approved by ${record.approvals.map(one => one.user).join(', ')} (${record.approvals.length} of ${record.approvalsNeeded})`, 'good')
+      if (record.approvals.length < record.approvalsNeeded) output.line(`${record.approvals.length === 0 ? `${record.submittedBy} answers for it now; ` : ''}${approvalText(record)}`, 'strong')
       if (!options.wait || record.approvals.length < record.approvalsNeeded) return output.record(record)
       await goOn(appliance, record, output, 'approval')
     })
   noun
     .command('reject')
     .description('Turn an import away, or give up one that failed; what was staged or uploaded is removed.')
-    .argument('<id>', 'sequence or id')
+    .argument('<id>', 'like demo-3: the stream and its sequence; or the id')
     .requiredOption('--reason <text>', 'why; it is kept with the import')
     .action(async (id: string, { reason }: { reason: string }, command: Command) => {
       const output = outputOf(command)
@@ -59,7 +64,7 @@ export function register(program: Command): void {
   noun
     .command('resume')
     .description('Go on with an import that failed.')
-    .argument('<id>', 'sequence or id')
+    .argument('<id>', 'like demo-3: the stream and its sequence; or the id')
     .action(async (id: string, _options: unknown, command: Command) => {
       const appliance = await openAppliance()
       const operation = await answerOf(appliance.client.POST('/api/v1/imports/{id}/resume', { params: { path: { id } } }))
@@ -69,7 +74,7 @@ export function register(program: Command): void {
   noun
     .command('show')
     .description('One import with its preflight.')
-    .argument('<id>', 'sequence or id')
+    .argument('<id>', 'like demo-3: the stream and its sequence; or the id')
     .option('--sbom <file>', 'write what its bundle holds there, as CycloneDX JSON: the same bytes that the sender has')
     .action(async (id: string, options: { sbom?: string }, command: Command) => {
       const output = outputOf(command)
@@ -89,9 +94,8 @@ export function register(program: Command): void {
   listOptions(noun.command('list').description('Everything that came in or asked to.')).action(async (_options: unknown, command: Command) => {
     const { client } = await openAppliance()
     printList(command, await answerOf(client.GET('/api/v1/imports')), {
-      sequence: row => row.sequence ?? '–',
+      import: importName,
       state: row => row.state,
-      stream: row => row.preflight?.stream ?? '–',
       source: row => row.source,
       by: row => row.submittedBy,
       approved: row => row.approvals.map(one => one.user).join(', ') || '–',
@@ -137,24 +141,32 @@ async function goOn(appliance: Appliance, record: ImportRecord, output: Output, 
     return sayWhatItWaitsFor(now, operation.waitingOn, output)
   }
   output.line(doneText(now), 'good')
-  output.line(`receipt    ${short(now.receipt)}   for the sender: drydock receipt export ${now.preflight?.control === undefined ? now.sequence : `${now.preflight.control}-${now.sequence}`}`)
+  output.line(`receipt    ${short(now.receipt)}   for the sender: drydock receipt export ${importName(now)}`)
   output.record({ type: 'imported', import: now })
 }
 
 /** The last line of an import that is not done, and exit code 4. @throws DD-IMPORT-009 from quarantine: policy has refused it. */
 function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, output: Output): void {
-  const name = record.preflight?.control === undefined ? (record.sequence ?? record.id) : `${record.preflight.control}-${record.sequence}`
+  const name = importName(record)
   const blockers = record.preflight?.findings.filter(finding => finding.severity === 'blocker') ?? []
   if (waitingOn === 'quarantine') {
     throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `turn it away: drydock import reject ${name} --reason …; then have the sender correct the bundle`)
   }
   const waits =
     waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
-    : waitingOn === 'approval' ? `waits for ${record.approvalsNeeded > 1 ? `${record.approvalsNeeded} approvers` : 'an approver'} other than ${record.submittedBy === '' ? 'you' : record.submittedBy}: drydock import approve ${name}`
+    : waitingOn === 'approval' ? `${approvalText(record)}: drydock import approve ${name}`
     : parkedText(record.missing)
   output.line(waits, 'strong')
   output.record({ type: 'waiting', code: 'DD-CLI-013', on: waitingOn, import: record })
   process.exitCode = WAITING
+}
+
+/** Who still has to say yes. */
+function approvalText({ submittedBy, approvals, approvalsNeeded }: ImportRecord): string {
+  const more = approvalsNeeded - approvals.length
+  if (isMachine(submittedBy)) return `came by itself; waits for a person who answers for it, then for ${more === 1 ? 'another one who approves' : `${more} others who approve`}`
+  const besides = [submittedBy === '' ? 'you' : submittedBy, ...approvals.map(({ user }) => user)]
+  return `waits for ${more > 1 ? `${more} approvers` : 'an approver'} other than ${besides.join(', ')}`
 }
 
 /** A set with parity says in its last line how many more, whichever they are, make it whole. */

@@ -23,7 +23,7 @@ export function register(program: Command): void {
           const what = [bundle.sequence === null ? null : `sequence ${bundle.sequence}`, bundle.volume === null ? null : `volume ${bundle.volume}`].filter(fact => fact !== null)
           output.line(`  ${bundle.state.padEnd(9)} ${bundle.name}  ${byteText(bundle.size)}${what.length > 0 ? `  ${what.join(', ')}` : ''}`)
           if (bundle.why !== null) output.line(`            ${bundle.why}`)
-          if (bundle.state === 'waiting' || bundle.state === 'failed') output.line(`            drydock import show ${bundle.sequence ?? bundle.import}`, 'dim')
+          if (bundle.state === 'waiting' || bundle.state === 'failed') output.line(`            drydock import show ${bundle.import}`, 'dim')
         }
       }
     })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { importName } from '../../bundles/format/import-record.ts'
 import { writeDurably } from '../core/durable-file.ts'
 import { answerOf, openAppliance } from './appliance.ts'
 import { outputOf } from './output.ts'
@@ -11,8 +12,7 @@ export function register(program: Command): void {
     const { client } = await openAppliance()
     const imports = (await answerOf(client.GET('/api/v1/imports'))).filter(record => record.receipt !== null)
     printList(command, imports, {
-      sequence: row => row.sequence ?? '–',
-      stream: row => row.preflight?.stream ?? '–',
+      import: importName,
       generation: row => row.generation ?? '–',
       at: row => at(row.updatedAt),
       receipt: row => short(row.receipt),
@@ -21,7 +21,7 @@ export function register(program: Command): void {
   noun
     .command('export')
     .description('Write a receipt and its signature as files, for export media. That it was taken out is audited.')
-    .argument('<id>', 'sequence or id of the import')
+    .argument('<id>', 'the import, like demo-3: the stream and its sequence; or its id')
     .argument('[folder]', 'where to', '.')
     .action(async (id: string, folder: string, _options: unknown, command: Command) => {
       const output = outputOf(command)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { answerOf, openAppliance } from './appliance.ts'
 import { sayDecision } from './decision.ts'
+import { isMachine } from '../model/machine-actor.ts'
 import { outputOf } from './output.ts'
 
 /** `drydock trust show` without a file: what the appliance believes. */
@@ -25,7 +26,7 @@ export async function showTrust({ signedBy }: { signedBy?: string }, command: Co
     const state = key.revoked ? 'revoked' : key.ends === null ? 'no end' : `ends ${key.ends.slice(0, 10)}`
     output.line(`key      ${key.fingerprint}  ${key.name}, made ${key.created.slice(0, 10)}, ${state}, signed ${key.bundles} ${key.bundles === 1 ? 'bundle' : 'bundles'} here`, key.revoked ? 'bad' : 'dim')
   }
-  for (const { import: id, from, to, approvals, approvalsNeeded } of trust.pending) output.line(`pending  version ${from} → ${to}, ${approvals} of ${approvalsNeeded} approvals: drydock import show ${id}`, 'strong')
+  for (const { import: id, from, to, approvals, approvalsNeeded, submittedBy } of trust.pending) output.line(`pending  version ${from} → ${to}, ${isMachine(submittedBy) ? 'nobody answers for it yet, ' : ''}${approvals} of ${approvalsNeeded} approvals: drydock import show ${id}`, 'strong')
 }
 
 /** Asks for it; another admin confirms. */

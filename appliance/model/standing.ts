@@ -18,7 +18,7 @@ export const TrustView = Type.Object(
     keys: Type.Array(Type.Object({ fingerprint: Fingerprint, name: Text, created: Text, ends: MaybeText, roles: Type.Array(Type.Enum(TRUST_ROLES)), revoked: Type.Boolean(), bundles: Type.Integer() }, strict)),
     roles: Trust.properties.roles,
     /** Trust bundles that wait for approval. */
-    pending: Type.Array(Type.Object({ import: Text, from: Type.Integer(), to: Type.Integer(), approvals: Type.Integer(), approvalsNeeded: Type.Integer() }, strict)),
+    pending: Type.Array(Type.Object({ import: Text, from: Type.Integer(), to: Type.Integer(), approvals: Type.Integer(), approvalsNeeded: Type.Integer(), submittedBy: Text }, strict)),
   },
   strict,
 )

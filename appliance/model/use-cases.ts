@@ -25,7 +25,7 @@ export interface Pools {
   delete(name: string, request: Request): Operation
 }
 
-/** What people do with imports. `id` is the import's id or its sequence as text. */
+/** What people do with imports. `id` is the import's id, its stream and sequence (`demo-3`), or its sequence alone. */
 export interface Imports {
   list(): ImportRecord[]
   get(id: string): ImportRecord

@@ -2,14 +2,6 @@ import type { Imports } from '../model/use-cases.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Operations } from './operation-kind.ts'
 
-/** Who submits what came by itself. No person's name has a colon. */
-export const MACHINE_ACTORS = { watch: 'drydock:watch', media: 'drydock:media' } as const
-const MACHINE = /^drydock:/
-
-export function isMachine(actor: string): boolean {
-  return MACHINE.test(actor)
-}
-
 /** A bundle that is there without anybody having submitted it. */
 export type Arrival = {
   actor: string

@@ -17,14 +17,14 @@ type Verdict = { preflight: Preflight; missing: string[]; names: string[]; same:
  */
 export async function verified(deps: ImportDeps, context: OperationContext, params: ImportParams, found: { id: string; source: string }, move: Move): Promise<Verdict> {
   for (let round = 1; ; round++) {
-    const verdict = await context.step(round === 1 ? 'verify' : `verify-${round}`, async () => await verifyNow(deps, params, found, move))
+    const verdict = await context.step(round === 1 ? 'verify' : `verify-${round}`, async () => await verifyNow(deps, context, params, found, move))
     if (!('behind' in verdict)) return verdict
     await context.enterLane(LANES.payload, `behind-its-set-${round}`)
     await context.enterLane(LANES.front, `front-again-${round}`)
   }
 }
 
-async function verifyNow(deps: ImportDeps, params: ImportParams, { id, source }: { id: string; source: string }, move: Move): Promise<Verdict | { behind: string }> {
+async function verifyNow(deps: ImportDeps, context: OperationContext, params: ImportParams, { id, source }: { id: string; source: string }, move: Move): Promise<Verdict | { behind: string }> {
   const before = deps.ledger.get(id)
   const promoted = deps.ledger.receipt(id)
   const verified = await deps.steps.verify(id, source).catch((failure: unknown) => {
@@ -49,6 +49,8 @@ async function verifyNow(deps: ImportDeps, params: ImportParams, { id, source }:
     preflight: verified.preflight, sequence: verified.preflight.sequence, missing: verified.missing, approvalsNeeded: verified.approvals,
     // Who agreed, agreed to these bytes.
     approvals: same ? (before?.approvals ?? []) : [],
+    // And who answered, answered for these: other bytes in their place are brought by whoever takes them up.
+    ...(same || (before?.preflight ?? null) === null ? {} : { submittedBy: context.actor }),
   })
   if (isSet && !same) for (const other of deps.ledger.volumes(id)) deps.ledger.dropVolume(id, other.volume)
   if (isSet && !deps.ledger.volumes(id).some(other => other.volume === volume.volume)) deps.ledger.keepVolume(id, volume)

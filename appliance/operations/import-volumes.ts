@@ -1,4 +1,4 @@
-import type { ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import { importName, type ImportState, type Preflight } from '../../bundles/format/import-record.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import type { ErrorCode } from '../core/errors/table.ts'
 import type { Move } from './import-move.ts'
@@ -37,7 +37,8 @@ export async function joinVolume(deps: ImportDeps, id: string, into: string, vol
   if (known !== undefined && known.source !== volume.source) {
     // Nobody else may be left to wake it: who brought this volume first was cut off after it was kept.
     wake(deps, into)
-    throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${deps.ledger.get(into)?.sequence ?? into} misses, found volume ${volume.volume}, which it has`, `bring those that are missing: drydock import show ${deps.ledger.get(into)?.sequence ?? into}`)
+    const name = importName(deps.ledger.get(into)!)
+    throw new DrydockError('DD-IMPORT-018', `expected a volume that import ${name} misses, found volume ${volume.volume}, which it has`, `bring those that are missing: drydock import show ${name}`)
   }
   if (known === undefined) deps.ledger.keepVolume(into, volume)
   // It failed, and others of its set went on without it: those that had joined it go over too.

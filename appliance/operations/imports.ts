@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { rm, statfs } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
-import type { ImportRecord, ImportState } from '../../bundles/format/import-record.ts'
+import { importName, type ImportRecord, type ImportState } from '../../bundles/format/import-record.ts'
 import type { Clock } from '../core/clock.ts'
 import { byteText } from '../core/byte-text.ts'
 import { ensureFolder, openDurable } from '../core/durable-file.ts'
 import { DrydockError } from '../core/error.ts'
+import { isMachine } from '../model/machine-actor.ts'
 import type { Operation } from '../model/operation.ts'
 import type { Imports, Request } from '../model/use-cases.ts'
-import { isMachine } from './arrivals.ts'
 import { importOperation, isApproved, newRecord } from './import.ts'
 import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
@@ -65,6 +65,14 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     operations.signal(record.operation, waitingOn, decision)
   }
 
+  /**
+   * What came by itself has no submitter. The first person who lets it go on takes that place and answers for it, so that it needs as many
+   * different people as what a person brought; those who approve come after.
+   */
+  function answersFor(record: ImportRecord, actor: string): ImportRecord {
+    return ledger.update(record.id, { submittedBy: actor })
+  }
+
   /** Nobody takes it up again; an upload that was kept for that gives its space back. */
   async function giveUp(record: ImportRecord, reason: string): Promise<ImportRecord> {
     const { source, upload } = ledger.submission(record.id)
@@ -95,14 +103,16 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     },
     async proceed(id, actor) {
       const record = find(id)
+      if (record.state === 'awaiting-approval' && isMachine(record.submittedBy)) return void answersFor(record, actor)
       if (record.state !== 'verified') throw wrongState(record, 'verified', 'go on with')
-      // What came by itself has no submitter until a person answers for it; another one then has to approve.
-      if (isMachine(record.submittedBy)) ledger.update(record.id, { submittedBy: actor })
+      if (isMachine(record.submittedBy)) answersFor(record, actor)
       answer(record, 'proceed', { go: true })
     },
     async approve(id, actor) {
       const record = find(id)
       if (record.state !== 'awaiting-approval') throw wrongState(record, 'awaiting-approval', 'approve')
+      // A new trust or a recall that came by itself is asked about no earlier than here.
+      if (isMachine(record.submittedBy)) return answersFor(record, actor)
       if (actor === record.submittedBy && (deps.separate?.() ?? true)) throw new DrydockError('DD-IMPORT-007', `expected an approver other than ${actor}, who submitted it, found the same person`, 'ask another person with the approver role')
       const known = record.approvals.some(({ user }) => user === actor)
       if (known && !isApproved(record)) throw new DrydockError('DD-IMPORT-007', `expected another approver beside ${actor}, found the same person again`, `${record.approvalsNeeded} different people must approve this import`)
@@ -130,7 +140,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     receipt(id) {
       const record = find(id)
       const signed = ledger.receipt(record.id)
-      if (signed === undefined) throw new DrydockError('DD-IMPORT-014', `expected a receipt of import ${record.sequence ?? record.id}, found it ${record.state}`, 'the receipt is made when the import is done: drydock import show')
+      if (signed === undefined) throw new DrydockError('DD-IMPORT-014', `expected a receipt of import ${importName(record)}, found it ${record.state}`, 'the receipt is made when the import is done: drydock import show')
       return signed
     },
   }
@@ -165,7 +175,7 @@ function bySequence(records: ImportRecord[], text: string): ImportRecord | undef
 }
 
 function wrongState(record: ImportRecord, wanted: string, what: string): DrydockError {
-  const name = record.sequence ?? record.id
+  const name = importName(record)
   const next = NEXT[record.state]
   return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted} to ${what}, found import ${name} ${record.state}`, next === undefined ? `see how it stands: drydock import show ${name}` : `what it waits for: drydock import ${next} ${name}`)
 }

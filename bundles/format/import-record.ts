@@ -122,3 +122,8 @@ export const ImportRecord = Type.Object(
   strict,
 )
 export type ImportRecord = Type.Static<typeof ImportRecord>
+
+/** What commands take for an import and people can tell apart: `demo-3`, `trust-3`. Before it is verified there is only its id. */
+export function importName({ id, sequence, preflight }: { id: string; sequence: number | null; preflight: { stream: string } | null }): string {
+  return sequence === null || preflight === null ? id : `${preflight.stream}-${sequence}`
+}

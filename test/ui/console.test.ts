@@ -89,7 +89,7 @@ await t.test('a second person finds it on the first page, approves it, and takes
   await page.locator('pre[aria-label=receipt]', { hasText: '"generation"' }).waitFor()
   const [signed] = appliance.services.imports.list()
   const expected = appliance.services.imports.receipt(signed?.id ?? '')
-  for (const [name, text] of [['receipt-1.json', expected.receipt], ['receipt-1.json.asc', expected.signature]] as const) {
+  for (const [name, text] of [['receipt-demo-1.json', expected.receipt], ['receipt-demo-1.json.asc', expected.signature]] as const) {
     const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: `Download ${name}`, exact: true }).click()])
     t.equal(download.suggestedFilename(), name)
     t.equal(readFileSync(await download.path(), 'utf8'), text, 'byte for byte what was signed')

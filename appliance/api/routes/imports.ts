@@ -8,8 +8,8 @@ import { route, type Route } from '../route.ts'
 import type { Services } from '../services.ts'
 
 const strict = { additionalProperties: false } as const
-/** The import's id, or its sequence as text. */
-const ById = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,64}$', description: 'a sequence or an id' }) }, strict)
+/** The import's id, or its stream and sequence. */
+const ById = Type.Object({ id: Type.String({ pattern: '^[A-Za-z0-9-]{1,96}$', description: 'a stream with its sequence (demo-3), a sequence, or an id' }) }, strict)
 
 export function importRoutes({ imports, sbom }: Services): Route[] {
   const about = ({ params }: { params: { id: string } }) => ({ subject: `import:${params.id}` })

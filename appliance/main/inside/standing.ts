@@ -52,7 +52,7 @@ export async function trustView(deps: Trusting & { imports: { list(): ImportReco
       return { fingerprint: key.fingerprint, name: trust.nameOf(key), created: key.created.toISOString(), ends: ends?.toISOString() ?? null, roles, revoked: revoked || trust.isRevoked(key), bundles: importsSignedBy(records, key.fingerprint).length }
     })),
     roles: document.roles,
-    pending: pending.map(({ id, preflight, approvals, approvalsNeeded }) => ({ import: id, from: preflight!.trust!.from, to: preflight!.trust!.to, approvals: approvals.length, approvalsNeeded })),
+    pending: pending.map(({ id, preflight, approvals, approvalsNeeded, submittedBy }) => ({ import: id, from: preflight!.trust!.from, to: preflight!.trust!.to, approvals: approvals.length, approvalsNeeded, submittedBy })),
   }
 }
 

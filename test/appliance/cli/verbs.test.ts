@@ -47,7 +47,7 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   const bundle = join(folder, 'site-a-0008.v1-of-1.drydock')
   writeFileSync(bundle, Buffer.alloc(2 * 1024 * 1024, 1))
   const stopped = await as('operator', 'import', 'run', bundle)
-  t.match(stopped, { code: 4, out: /stopped here, nothing was taken in: drydock import proceed 8/ })
+  t.match(stopped, { code: 4, out: /stopped here, nothing was taken in: drydock import proceed site-a-8/ })
   const lines = stopped.out.split('\n')
   t.same(lines.slice(0, 8), [
     'site-a, sequence 7 (last here: 6), made 2026-11-18, 1.9 GiB in 1 volume',
@@ -62,7 +62,7 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   t.match(stopped.err, /send .* of 2\.0 MiB/)
   t.ok(appliance.uploads.at(-1)?.equals(readFileSync(bundle)))
   const yes = await as('operator', 'import', 'run', bundle, '--yes')
-  t.match(yes, { code: 4, out: /waits for an approver other than operator: drydock import approve 8/ })
+  t.match(yes, { code: 4, out: /waits for an approver other than operator: drydock import approve site-a-8/ })
   t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none/ })
 })
 
@@ -99,7 +99,7 @@ await step('who may not bring a bundle is told before it has been sent', async t
 await step('the one who brought it cannot approve it, another can, and the receipt is written out', async t => {
   t.match(await as('operator', 'import', 'approve', '7', '--no-wait'), { code: 3, err: /expected the role approver/ })
   t.match(await as('approver', 'import', 'approve', '7', '--no-wait'), { code: 0, out: /approved by approver \(1 of 1\)/ })
-  t.match(await as('viewer', 'import', 'list'), { code: 0, out: /7\s+imported/ })
+  t.match(await as('viewer', 'import', 'list'), { code: 0, out: /site-a-7\s+imported/ })
   t.match(await as('viewer', 'import', 'show', '7'), { code: 0, out: /served {5}since generation 3/ })
   t.match(await as('viewer', 'receipt', 'export', '7', folder), { code: 0 })
   t.same(JSON.parse(readFileSync(join(folder, 'receipt-7.json'), 'utf8')), { sequence: 7 })

@@ -43,3 +43,8 @@ export function shortDigest(digest: string): string {
 export function shortDigests(text: string): string {
   return text.replaceAll(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, 'sha256:$1…')
 }
+
+/** What commands take for an import: `demo-3`; its id before it is verified. */
+export function commandName({ id, sequence, preflight }: { id: string; sequence: number | null; preflight: { stream: string } | null }): string {
+  return sequence === null || preflight === null ? id : `${preflight.stream}-${sequence}`
+}

@@ -15,8 +15,8 @@ import { Scans } from '../parts/scans.tsx'
 import { Timeline } from '../parts/timeline.tsx'
 import { useSession } from '../session.ts'
 import { useAnswer } from '../use-answer.ts'
-import { plain } from '../words.ts'
-import { byWhom, fileOf, howOf, nameOf } from './imports.tsx'
+import { commandName, plain } from '../words.ts'
+import { byWhom, cameByItself, fileOf, howOf, nameOf } from './imports.tsx'
 
 /** States in which the findings are those of the bytes. */
 const SCANNED: readonly Import['state'][] = ['scanned', 'quarantined', 'awaiting-approval', 'promoting', 'imported']
@@ -88,7 +88,8 @@ function Approval({ record }: { record: Import }): ReactNode {
   return (
     <Section title="Approval" note={`${record.approvals.length} of ${record.approvalsNeeded}`}>
       {record.approvals.map(one => <p key={one.user}><b>{plain(one.user)}</b> approved <At iso={one.at} /></p>)}
-      {record.approvals.length >= record.approvalsNeeded ? null : (
+      {!waits || !cameByItself(record) ? null : <p>It came by itself. A person has to answer for it first, then {record.approvalsNeeded === 1 ? 'another one approves' : `${record.approvalsNeeded} others approve`}.</p>}
+      {record.approvals.length >= record.approvalsNeeded || (waits && cameByItself(record)) ? null : (
         <p>
           {waits ? 'Waits for' : 'Needs'} an approver other than <b>{plain(byWhom(record))}</b>, who brought it
           {waits ? (record.submittedBy === session.user ? ': that is you, so ask somebody else.' : isApprover ? ': you may do it.' : `; your role is ${session.role}.`) : '.'}
@@ -108,20 +109,24 @@ const APPROVING = {
 function ImportActions({ record }: { record: Import }): ReactNode {
   const { session, isOperator, isApprover } = useSession()
   const path = { params: { path: { id: record.id } } } as const
-  const number = record.sequence ?? record.id
+  const name = commandName(record)
+  const isUnanswered = cameByItself(record)
   return (
     <>
       {record.state !== 'verified' ? null : (
-        <ActionButton label="Take it in" title={`Take in ${nameOf(record)}`} disabled={!isOperator} explain="Reads the payload, checks every byte and scans it. It enters no mirror before it is approved." command={`drydock import proceed ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/proceed', path))} />
+        <ActionButton label="Take it in" title={`Take in ${nameOf(record)}`} disabled={!isOperator} explain="Reads the payload, checks every byte and scans it. It enters no mirror before it is approved." command={`drydock import proceed ${name}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/proceed', path))} />
       )}
-      {record.state !== 'awaiting-approval' ? null : (
-        <ActionButton label="Approve" title={`Approve ${nameOf(record)}`} disabled={!isApprover || record.submittedBy === session.user} explain={APPROVING[record.preflight?.control ?? 'content']} command={`drydock import approve ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/approve', path))} />
+      {record.state !== 'awaiting-approval' || !isUnanswered ? null : (
+        <ActionButton label="Answer for it" title={`Answer for ${nameOf(record)}`} disabled={!isOperator && !isApprover} explain="It came by itself, so nobody has brought it. You take that place, and others approve it: it needs as many people as what somebody brought." command={`drydock import ${isApprover ? 'approve' : 'proceed'} ${name}`} run={() => answerOf(isApprover ? api.POST('/api/v1/imports/{id}/approve', path) : api.POST('/api/v1/imports/{id}/proceed', path))} />
+      )}
+      {record.state !== 'awaiting-approval' || isUnanswered ? null : (
+        <ActionButton label="Approve" title={`Approve ${nameOf(record)}`} disabled={!isApprover || record.submittedBy === session.user} explain={APPROVING[record.preflight?.control ?? 'content']} command={`drydock import approve ${name}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/approve', path))} />
       )}
       {record.state !== 'failed' ? null : (
-        <ActionButton label="Resume" title={`Go on with ${nameOf(record)}`} disabled={!isOperator} explain="Keeps what was verified and reads the rest again." command={`drydock import resume ${number}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/resume', { ...path, headers: idempotencyKey() }))} />
+        <ActionButton label="Resume" title={`Go on with ${nameOf(record)}`} disabled={!isOperator} explain="Keeps what was verified and reads the rest again." command={`drydock import resume ${name}`} run={() => answerOf(api.POST('/api/v1/imports/{id}/resume', { ...path, headers: idempotencyKey() }))} />
       )}
       {!['awaiting-approval', 'verified', 'quarantined', 'parked', 'failed'].includes(record.state) ? null : (
-        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged or uploaded is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${number} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
+        <ActionButton label="Reject" title={`Reject ${nameOf(record)}`} tone="danger" disabled={!isApprover} explain="What was staged or uploaded is removed. The bundle can be brought again." ask={{ label: 'Reason', placeholder: 'not what was ordered' }} command={answer => `drydock import reject ${name} --reason '${answer === '' ? '…' : answer}'`} run={reason => answerOf(api.POST('/api/v1/imports/{id}/reject', { ...path, body: { reason } }))} />
       )}
     </>
   )

@@ -47,6 +47,11 @@ export function nameOf(record: Import): string {
   return record.preflight === null ? fileOf(record) : `${plain(record.preflight.stream)}, sequence ${record.sequence}`
 }
 
+/** Found by the appliance itself: nobody answers for it yet. */
+export function cameByItself({ submittedBy }: Import): boolean {
+  return MACHINES[submittedBy] !== undefined
+}
+
 export function fileOf(record: Import): string {
   return plain(record.source.split('/').at(-1) ?? record.source)
 }

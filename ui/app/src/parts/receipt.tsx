@@ -5,13 +5,14 @@ import { useAnswer } from '../use-answer.ts'
 import { Command, Digest, FaultBox } from './facts.tsx'
 import { Section } from './page.tsx'
 import { save } from './save.ts'
+import { commandName } from '../words.ts'
 
 /** The signed receipt as the two files that `drydock receipt export` writes; that it was taken out is audited. */
 export function Receipt({ record }: { record: Import }): ReactNode {
   const [fault, setFault] = useState<Fault | null>(null)
   const ask = (query: { export?: 'true' }) => answerOf(api.GET('/api/v1/imports/{id}/receipt', { params: { path: { id: record.id }, query } }))
   const { data } = useAnswer(async () => await ask({}), `receipt ${record.id}`, { concerns: () => false, everyMs: null })
-  const name = `receipt-${record.sequence ?? record.id}.json`
+  const name = `receipt-${commandName(record)}.json`
   const take = async (part: 'receipt' | 'signature'): Promise<void> => {
     setFault(null)
     try {
@@ -31,7 +32,7 @@ export function Receipt({ record }: { record: Import }): ReactNode {
       {data === undefined ? null : <pre className="log" tabIndex={0} aria-label="receipt">{pretty(data.receipt)}</pre>}
       <div className="commands">
         <div><span className="soft">check</span><Command line={`gpg --verify ${name}.asc ${name}`} /></div>
-        <div><span className="soft">the same</span><Command line={`drydock receipt export ${record.sequence ?? record.id}`} /></div>
+        <div><span className="soft">the same</span><Command line={`drydock receipt export ${commandName(record)}`} /></div>
       </div>
     </Section>
   )

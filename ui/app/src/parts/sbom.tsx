@@ -4,12 +4,13 @@ import { answerOf, api, faultFrom, type Fault, type Import } from '../api.ts'
 import { Command, FaultBox } from './facts.tsx'
 import { Section } from './page.tsx'
 import { save } from './save.ts'
+import { commandName } from '../words.ts'
 
 /** What the bundle holds as CycloneDX, the same bytes that the sender has. */
 export function Sbom({ record }: { record: Import }): ReactNode {
   const [fault, setFault] = useState<Fault | null>(null)
   const [busy, setBusy] = useState(false)
-  const number = record.sequence ?? record.id
+  const number = commandName(record)
   const name = `sbom-${number}.cdx.json`
   const take = async (): Promise<void> => {
     setFault(null)
