@@ -21,7 +21,7 @@ export function register(program: Command): void {
     })
   listOptions(noun.command('list').description('Everybody who may sign in.')).action(async (_options: unknown, command: Command) => {
     const { client } = await openAppliance()
-    printList(command, await answerOf(client.GET('/api/v1/users')), { name: row => row.name, role: row => row.role, password: row => (row.mustChangePassword ? 'one-time' : 'own'), since: row => at(row.createdAt) }, 'nobody')
+    printList(command, await answerOf(client.GET('/api/v1/users')), { name: row => row.name, role: row => row.role, password: row => (row.mustChangePassword ? 'one-time' : 'own'), given: row => `${at(row.given.at)}${row.given.by === null ? '' : ` by ${row.given.by}`}`, since: row => at(row.createdAt) }, 'nobody')
   })
   noun
     .command('remove')

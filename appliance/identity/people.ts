@@ -21,10 +21,11 @@ const SENT_MAX = 1024
 /** What identity needs of the desired store. */
 export type UserStore = Pick<DesiredStore, 'read' | 'update'>
 
-/** A person as desired state keeps one, with a one-time password: `init` makes the first admin with it. */
-export async function newUser(name: string, role: UserRole, clock: Clock): Promise<{ user: User; oneTimePassword: string }> {
+/** A person as desired state keeps one, with a one-time password: `init` makes the first admin with it, and is nobody. */
+export async function newUser(name: string, role: UserRole, clock: Clock, by: string | null = null): Promise<{ user: User; oneTimePassword: string }> {
   const password = oneTimePassword()
-  return { user: { name, role, password: await hashPassword(password), mustChangePassword: true, createdAt: clock.now().toISOString() }, oneTimePassword: password }
+  const at = clock.now().toISOString()
+  return { user: { name, role, password: await hashPassword(password), mustChangePassword: true, createdAt: at, given: { by, at } }, oneTimePassword: password }
 }
 
 export function openIdentity({ store, clock }: { store: UserStore; clock: Clock }): Identity {
@@ -99,8 +100,8 @@ export function openIdentity({ store, clock }: { store: UserStore; clock: Clock 
 
     users: () => Object.values(store.read().users).map(userView).toSorted((a, b) => (a.name < b.name ? -1 : 1)),
 
-    async addUser({ name, role }) {
-      const made = await newUser(name, role, clock)
+    async addUser({ name, role }, by) {
+      const made = await newUser(name, role, clock, by)
       await store.update(draft => {
         if (Object.hasOwn(draft.users, name)) throw new DrydockError('DD-IDENT-007', `expected a name that nobody has, found ${JSON.stringify(name)} taken`, 'choose another name')
         draft.users[name] = made.user
@@ -120,11 +121,11 @@ export function openIdentity({ store, clock }: { store: UserStore; clock: Clock 
       sessions.endAllOf(name)
     },
 
-    async resetPassword(name) {
+    async resetPassword(name, by) {
       const password = oneTimePassword()
       const hash = await hashPassword(password)
       await store.update(draft => {
-        Object.assign(userIn(draft, name), { password: hash, mustChangePassword: true })
+        Object.assign(userIn(draft, name), { password: hash, mustChangePassword: true, given: { by, at: clock.now().toISOString() } })
         for (const token of Object.values(draft.tokens)) if (token.user === name) delete draft.tokens[token.id]
       })
       sessions.endAllOf(name)
@@ -166,5 +167,5 @@ function userIn(draft: Desired, name: string): User {
 }
 
 const noUser = (name: string) => new DrydockError('DD-IDENT-008', `expected a user of this name, found none: ${JSON.stringify(name)}`, 'drydock user list shows them')
-const userView = ({ name, role, mustChangePassword, createdAt }: User): UserView => ({ name, role, mustChangePassword, createdAt })
+const userView = ({ name, role, mustChangePassword, createdAt, given }: User): UserView => ({ name, role, mustChangePassword, createdAt, given: given ?? { by: null, at: createdAt } })
 const tokenView = ({ id, user, label, role, createdAt, expiresAt }: Token): TokenView => ({ id, user, label, role, createdAt, expiresAt })

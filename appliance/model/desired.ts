@@ -14,6 +14,8 @@ export const User = Type.Object(
     password: Type.Union([Type.String({ maxLength: 1024 }), Type.Null()]),
     mustChangePassword: Type.Boolean(),
     createdAt: Type.String(),
+    /** Who gave out the account or the last one-time password, and when; `by` is null for the admin that `init` made. Not there for users of before. */
+    given: Type.Optional(Type.Object({ by: Type.Union([Name, Type.Null()]), at: Type.String() }, strict)),
   },
   strict,
 )

@@ -4,7 +4,11 @@ import { ROLES, type UserRole } from './view.ts'
 const strict = { additionalProperties: false } as const
 const Role = Type.Enum(ROLES)
 
-export const UserView = Type.Object({ name: Type.String(), role: Role, mustChangePassword: Type.Boolean(), createdAt: Type.String() }, strict)
+/** `given`: who gave out the account or its last one-time password, and when; `by` is null where that was `init`, or is not known any more. */
+export const UserView = Type.Object(
+  { name: Type.String(), role: Role, mustChangePassword: Type.Boolean(), createdAt: Type.String(), given: Type.Object({ by: Type.Union([Type.String(), Type.Null()]), at: Type.String() }, strict) },
+  strict,
+)
 export type UserView = Type.Static<typeof UserView>
 
 /** `role` is the most that the token may do; it never goes beyond its user's role. */
@@ -33,12 +37,12 @@ export interface Identity {
   /** Ends every other session of this user. @throws DD-IDENT-001, DD-IDENT-002, DD-IDENT-006. */
   changePassword(name: string, old: string, next: string, keep: string): Promise<void>
   users(): UserView[]
-  /** @returns the one-time password. @throws DD-IDENT-007. */
-  addUser(user: { name: string; role: UserRole }): Promise<{ user: UserView; oneTimePassword: string }>
+  /** @param by the admin who does it. @returns the one-time password. @throws DD-IDENT-007. */
+  addUser(user: { name: string; role: UserRole }, by: string): Promise<{ user: UserView; oneTimePassword: string }>
   /** With all their sessions and tokens. @throws DD-IDENT-008, DD-IDENT-009. */
   removeUser(name: string): Promise<void>
   /** Ends the user's sessions and tokens. @returns a one-time password. @throws DD-IDENT-008. */
-  resetPassword(name: string): Promise<{ oneTimePassword: string }>
+  resetPassword(name: string, by: string): Promise<{ oneTimePassword: string }>
   tokens(user: string | null): TokenView[]
   /** @param request.notAfter it ends then at the latest. @throws DD-IDENT-004 when `role` goes beyond the user's. */
   newToken(request: { user: string; label: string; role: UserRole; hours: number; notAfter?: Date }): Promise<{ token: TokenView; credential: string }>

@@ -49,8 +49,9 @@ export type Decision = Type.Static<typeof Decision>
 /** Two people, each by name; kept in memory for an hour, because what is older was asked for under other circumstances. */
 export interface Decisions {
   list(): Decision[]
+  /** @throws DD-STATE-023 for an admin whose account or password somebody else gave out lately. */
   ask(wanted: { kind: DecisionKind; to?: string }, by: string): Decision
-  /** @throws DD-STATE-020 for the one who asked, DD-STATE-021 when there is none. */
+  /** @throws DD-STATE-020 for the one who asked, DD-STATE-021 when there is none, DD-STATE-023 as for `ask`. */
   confirm(id: string, by: string): Promise<Decision>
   withdraw(id: string): void
 }

@@ -37,7 +37,7 @@ export async function openConsoleSite(scan?: Partial<Site['config']['scan']>): P
 
 async function fill({ services: { identity, connections } }: Appliance, ci: SimCiProcess): Promise<void> {
   for (const [name, role] of [['ana', 'operator'], ['paul', 'approver']] as const) {
-    const added = await identity.addUser({ name, role })
+    const added = await identity.addUser({ name, role }, 'admin')
     await identity.changePassword(name, added.oneTimePassword, PASSWORD, '')
   }
   await connections.addCi({ name: 'ci', kind: 'sim', url: ci.url, token: ADMIN_TOKEN, options: { quietWindow: 60 } })

@@ -24,7 +24,7 @@ export function peopleRoutes({ identity }: Services): Route[] {
       body: Type.Object({ name: Name, role: Type.Enum(ROLES) }, strict),
       answer: NewUser, status: 201,
       audit: ({ body }) => ({ subject: `user:${body.name}`, fields: { role: body.role } }),
-      handle: ({ body }) => identity.addUser(body),
+      handle: ({ principal, body }) => identity.addUser(body, principal.user),
     }),
     route({
       method: 'DELETE', path: '/users/:name', needs: 'admin', summary: 'Remove a person with their sessions and tokens. The last admin stays.',
@@ -37,7 +37,7 @@ export function peopleRoutes({ identity }: Services): Route[] {
       params: Type.Object({ name: Name }, strict),
       answer: OneTimePassword,
       audit: ({ params }) => ({ subject: `user:${params.name}` }),
-      handle: ({ params }) => identity.resetPassword(params.name),
+      handle: ({ principal, params }) => identity.resetPassword(params.name, principal.user),
     }),
     route({
       method: 'GET', path: '/tokens', needs: 'viewer', summary: 'One\'s own tokens; an admin\'s answer holds everybody\'s.',

@@ -186,7 +186,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     recalls: recallViews({ marks, catalogue: store.catalogue, images, desired, nodes: agents.nodes }),
     clockView: () => clockView({ wall, clock, marks, lastAudit: lastAudit.at }),
     decisions: createDecisions({
-      clock, audit, events, elapsed: () => performance.now(),
+      clock, audit, events, elapsed: () => performance.now(), given: user => identity.users().find(({ name }) => name === user)?.given,
       kinds: { 'clock.reset': clockReset({ wall, clock, marks, forgetAudit: lastAudit.forget }), 'trust.accept': trustAccept({ desired, marks }) },
     }),
     readiness: () => readiness,

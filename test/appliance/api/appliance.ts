@@ -110,7 +110,7 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     signedImports: () => [],
     recalls: () => Promise.resolve([{ id: '7', reason: 'it steals keys', severity: 'high', date: '2026-11-21T08:00:00Z', digests: [], items: ['npm:left-pad@*'], replacement: null, manifest: digestOf('recall'), at: clock.now().toISOString(), lifted: null, hits: [{ recall: '7', kind: 'pool', name: 'linux-perf-ci', what: 'left-pad 1.3.0' }] }]),
     clockView: () => ({ wall: clock.now().toISOString(), trusted: clock.now().toISOString(), floor: new Date(0).toISOString(), build: new Date(0).toISOString(), newestBundle: null, lastAudit: null, wrong: false }),
-    decisions: createDecisions({ clock, audit, events, elapsed: () => performance.now(), kinds: { 'clock.reset': { says: to => `the floor goes to ${to}`, act: () => Promise.resolve() }, 'trust.accept': { says: () => 'the trust counts', act: () => Promise.resolve() } } }),
+    decisions: createDecisions({ clock, audit, events, elapsed: () => performance.now(), given: () => ({ by: null, at: '' }), kinds: { 'clock.reset': { says: to => `the floor goes to ${to}`, act: () => Promise.resolve() }, 'trust.accept': { says: () => 'the trust counts', act: () => Promise.resolve() } } }),
     media: { list: async () => [] },
     pools: {
       list: () => [...pools.values()],

@@ -120,11 +120,11 @@ await t.test('the last admin cannot be removed', async t => {
   const identity = openIdentity({ store, clock })
   await t.rejects(identity.removeUser('root'), { code: 'DD-IDENT-009' })
   t.ok(store.read().users['root'])
-  await identity.addUser({ name: 'second', role: 'admin' })
+  await identity.addUser({ name: 'second', role: 'admin' }, 'root')
   await identity.removeUser('root')
   await t.rejects(identity.removeUser('second'), { code: 'DD-IDENT-009' })
   await t.rejects(identity.removeUser('constructor'), { code: 'DD-IDENT-008' })
-  await t.rejects(identity.addUser({ name: 'second', role: 'viewer' }), { code: 'DD-IDENT-007' })
+  await t.rejects(identity.addUser({ name: 'second', role: 'viewer' }, 'root'), { code: 'DD-IDENT-007' })
 })
 
 await t.test('changing a password ends the other sessions; resetting it ends all of them and the tokens', async t => {
@@ -139,7 +139,7 @@ await t.test('changing a password ends the other sessions; resetting it ends all
   t.ok(identity.authenticate(mine.credential))
   t.equal(identity.authenticate(other.credential), undefined)
   const { credential: token } = await identity.newToken({ user: 'olga', label: 'ci', role: 'viewer', hours: 1 })
-  const { oneTimePassword: given } = await identity.resetPassword('olga')
+  const { oneTimePassword: given } = await identity.resetPassword('olga', 'root')
   t.equal(identity.authenticate(mine.credential), undefined)
   t.equal(identity.authenticate(token), undefined)
   t.equal((await identity.signIn('olga', given, 'a')).principal.mustChangePassword, true)
