@@ -3,7 +3,8 @@ import { importName } from '../../bundles/format/import-record.ts'
 import { isMachine } from '../model/machine-actor.ts'
 import type { Schema } from '../../ui/client/client.ts'
 import { answerOf, openAppliance, type Appliance } from './appliance.ts'
-import { DrydockError } from '../core/error.ts'
+import { asDrydockError, DrydockError } from '../core/error.ts'
+import type { ErrorCode } from '../core/errors/table.ts'
 import { writeDurably } from '../core/durable-file.ts'
 import { followOperation } from './follow.ts'
 import { outputOf, type Output } from './output.ts'
@@ -12,6 +13,8 @@ import { at, listOptions, printList, short } from './table.ts'
 import { uploadBundle } from './upload.ts'
 
 type ImportRecord = Schema<'ImportRecord'>
+/** A volume whose file is too short or too long says nothing about the others of its set: they are sent all the same. */
+const OTHERS_ARE_GOOD: readonly ErrorCode[] = ['DD-BUNDLE-005', 'DD-BUNDLE-006']
 /** Exit code of something that waits for a person. */
 const WAITING = 4
 
@@ -111,11 +114,20 @@ async function run(paths: string[], options: { yes?: boolean; onAppliance?: bool
   const appliance = await openAppliance()
   let id = ''
   let woke: string | null = null
+  let cut: DrydockError | undefined
   for (const path of paths) {
     const submitted = options.onAppliance === true
       ? await answerOf(appliance.client.POST('/api/v1/imports', { body: { path }, headers: { 'idempotency-key': crypto.randomUUID() } }))
       : await uploadBundle(appliance, path, output)
-    const { result } = await followOperation(appliance, submitted.id, output, one => one.state === 'waiting')
+    const operation = await followOperation(appliance, submitted.id, output, one => one.state === 'waiting').catch((failure: unknown) => {
+      const error = asDrydockError(failure)
+      if (paths.length === 1 || !OTHERS_ARE_GOOD.includes(error.code)) throw failure
+      cut ??= error
+      output.line(`${path}: ${error.message}; ${error.hint}      ${error.code}`, 'bad')
+      return null
+    })
+    if (operation === null) continue
+    const { result } = operation
     // A volume that joins its import wakes it: until it has looked around, it still says what it waited on before.
     const joined = result as { joined?: boolean; woke?: string | null } | null
     const leading = joined?.joined === true ? (await recordOf(appliance, submitted.id)).operation : submitted.id
@@ -123,6 +135,7 @@ async function run(paths: string[], options: { yes?: boolean; onAppliance?: bool
     if (id !== '' && leading !== id) throw new DrydockError('DD-CLI-001', `expected volumes of one bundle, found another bundle in ${path}`, 'import one bundle at a time; what was sent waits: drydock import list')
     id = leading
   }
+  if (id === '' && cut !== undefined) throw cut
   const waiting = await followOperation(appliance, id, output, one => one.state === 'waiting' && one.waitingOn !== woke)
   const record = await recordOf(appliance, id)
   output.record({ type: 'preflight', import: record })

@@ -44,6 +44,7 @@ export async function openOnMedium(file: FileOnMedium): Promise<MediaFile> {
   let rest: Buffer = Buffer.alloc(0)
   const opened: Payload[] = []
   return {
+    size: file.size,
     head: {
       async read(into) {
         if (rest.length === 0) {

@@ -109,9 +109,10 @@ export function createImporter(deps: ImporterDeps) {
       const volume = await openVolume(source, deps.openMedia)
       try {
         const verified = await verifyNow(volume.head)
-        const { parts } = await volume.indexParts(verified)
+        const { parts, payloadOffset } = await volume.indexParts(verified)
         const index = verifyIndex(verified, parts)
         const number = await volume.number(verified, index)
+        volume.checkLength(verified, index, number, payloadOffset)
         await staging(id).keepHead(volume.head, parts)
         const missing = missingFrom(verified, index)
         const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })

@@ -1,7 +1,9 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
+import { checkLength, fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, volumeBytes, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
+import { entriesOfAny } from '../../bundles/format/brought.ts'
+import { volumeName } from '../../bundles/format/manifest-file.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import { reopenedDirect } from './direct.ts'
 
@@ -19,6 +21,8 @@ export type Payload = {
 /** Where a volume lies, opened: the first bytes for us, and the payload for the confined process. */
 export type MediaFile = {
   head: ByteSource
+  /** Bytes of the whole file, where that can be known before it is read. */
+  size?: number
   payload(offset: number): Promise<Payload>
   close(): Promise<void>
 }
@@ -33,6 +37,8 @@ export type OpenVolume = {
   indexParts(verified: VerifiedManifest): Promise<{ parts: Buffer[]; payloadOffset: number }>
   /** Which volume of its set this is, from 1; after `indexParts`. @throws DD-BUNDLE-007 */
   number(verified: VerifiedManifest, index: VerifiedIndex): Promise<number>
+  /** Whether the file can hold all of volume `number`, whose payload begins at this byte, and nothing else. @throws DD-BUNDLE-005, 006 */
+  checkLength(verified: VerifiedManifest, index: VerifiedIndex, number: number, payloadOffset: number): void
   payload(offset: number): Promise<Payload>
   close(): Promise<void>
 }
@@ -50,6 +56,9 @@ export async function openVolume(source: string, openMedia: OpenMedia = openPlai
         return { parts, payloadOffset: volume.position() }
       },
       number: (verified, index) => readVolumeNumber(volume, verified.manifest, index.entries),
+      checkLength({ manifest }, index, number, payloadOffset) {
+        if (media.size !== undefined) checkLength(volumeBytes(payloadOffset, entriesOfAny(manifest, index, number)), media.size, volumeName(manifest, number))
+      },
       payload: offset => media.payload(offset),
       close: () => media.close(),
     }
@@ -64,8 +73,11 @@ export async function openPlainFile(path: string): Promise<MediaFile> {
   const handle = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK).catch((cause: unknown) => {
     throw notPlain(path, isErrno(cause, 'ENOENT') ? 'no such file' : 'one that cannot be opened', cause)
   })
+  let size = 0
   try {
-    if (!(await handle.stat()).isFile()) throw notPlain(path, 'something else')
+    const found = await handle.stat()
+    if (!found.isFile()) throw notPlain(path, 'something else')
+    size = found.size
   } catch (failure) {
     await handle.close()
     throw failure
@@ -73,6 +85,7 @@ export async function openPlainFile(path: string): Promise<MediaFile> {
   let direct: FileHandle | undefined
   return {
     head: fileSource(handle),
+    size,
     async payload(offset) {
       direct ??= await reopenedDirect(handle)
       const { dev } = await handle.stat()

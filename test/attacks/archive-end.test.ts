@@ -1,5 +1,8 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t from 'tap'
 import { END_OF_ARCHIVE } from '../../bundles/archive/index.ts'
+import { openPlainFile } from '../../importer/unpack/index.ts'
 import { joined, refused, stillImports, unread, world } from './hostile.ts'
 
 /** The machine may be busy with other tests. */
@@ -20,5 +23,25 @@ await t.test('an archive ends once, where it ends', async t => {
     await (atEnd || length % 2048 === 512 ? refused : unread)(t, here, whole.subarray(0, length), 'DD-BUNDLE-005', `cut after ${length} bytes${atEnd ? ', between the end blocks' : ''}`)
   }
   for (const length of [1, 511, 513, whole.length - 1]) await unread(t, here, whole.subarray(0, length), 'DD-BUNDLE-005', `cut after ${length} bytes`)
+  await stillImports(t, here)
+})
+
+await t.test('where the length of the file is known, what is cut or added is told before the preflight, and nothing is asked for', async t => {
+  const here = await world(t, { openMedia: openPlainFile })
+  const { entries } = await here.good({ files: { a: 'first', b: 'second!' } })
+  const whole = joined(entries)
+  const bring = async (name: string, volume: Buffer) => {
+    const path = join(here.folder, `${name}.drydock`)
+    writeFileSync(path, volume)
+    return await here.site.submit(path)
+  }
+  for (const cut of [1, 512, 1024, whole.length / 4]) {
+    const { operation, record } = await bring(`cut-${cut}`, whole.subarray(0, whole.length - cut))
+    t.match(operation, { state: 'failed' })
+    t.match(record, { state: 'failed', preflight: null, error: { code: 'DD-BUNDLE-005', message: `expected demo-0001.v1-of-1.drydock to be ${whole.length} bytes, found it truncated to ${whole.length - cut}` } })
+  }
+  for (const more of [1, 512, whole.length]) {
+    t.match((await bring(`more-${more}`, Buffer.concat([whole, Buffer.alloc(more)]))).record, { state: 'refused', preflight: null, error: { code: 'DD-BUNDLE-006', message: new RegExp(`to be ${whole.length} bytes, found ${whole.length + more}`) } })
+  }
   await stillImports(t, here)
 })

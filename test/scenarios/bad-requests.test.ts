@@ -89,7 +89,7 @@ await t.test('what people ask wrongly is answered in two lines, and what they me
     await isRefused(t, site, 'olga', ['receipt', 'export', '1', join(site.folder, 'no/folder')], 'DD-CLI-015', /expected to open .+no\/folder, found no such file or folder/)
     await isRefused(t, site, 'olga', ['explain', 'DD-TRUST-999'], 'DD-CLI-003', /DD-TRUST-999/)
     await isRefused(t, site, 'olga', ['import', 'show', '999'], 'DD-IMPORT-002', /expected an import/)
-    await isRefused(t, site, 'olga', ['import', 'show', '../../etc'], 'DD-CORE-009', /to be a sequence or an id, found/)
+    await isRefused(t, site, 'olga', ['import', 'show', '../../etc'], 'DD-CORE-009', /to be a stream with its sequence \(demo-3\), a sequence, or an id, found/)
     await isRefused(t, site, 'olga', ['node', 'show', 'lin-1'], 'DD-CLI-012', /lin-1/)
     await isRefused(t, site, 'olga', ['image', 'show', 'abcdef012345'], 'DD-CLI-012', /abcdef012345/)
     await isRefused(t, site, 'olga', ['operation', 'show', 'lin-1'], 'DD-STATE-012', /lin-1/)
