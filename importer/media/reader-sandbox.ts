@@ -1,10 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process'
-import { access, constants, realpath, stat } from 'node:fs/promises'
-import { delimiter, join } from 'node:path'
-import { DrydockError } from '../../appliance/core/error.ts'
+import { realpath, stat } from 'node:fs/promises'
+import { findProgram } from '../../appliance/core/find-program.ts'
 import { programEnvironment, runProgram } from '../../appliance/core/run-program.ts'
 import { killGroup } from '../../appliance/core/kill-group.ts'
 import { seccompFilter } from '../unpack/seccomp.ts'
+import { checkWalls } from '../unpack/walls.ts'
 import { READER_BYTES } from './limits.ts'
 
 /** GRUB's own readers of file systems as a program (Debian: grub-common): FAT, exFAT, ext2 to 4, ISO 9660, UDF, and partition tables. */
@@ -30,7 +30,8 @@ export type Confined = {
  * started, and a device asked for its size alone.
  */
 export async function startReader(confined: Confined): Promise<ChildProcess> {
-  const program = confined.test?.program ?? (await findReader())
+  await checkWalls()
+  const program = confined.test?.program ?? (await findProgram(READER, READER_PACKAGE, ['/usr/bin', '/usr/sbin']))
   const medium = await realpath(confined.medium)
   const bind = (await stat(medium)).isBlockDevice() ? '--dev-bind' : '--ro-bind'
   const args = [
@@ -57,15 +58,6 @@ export async function startReader(confined: Confined): Promise<ChildProcess> {
   filter.on('error', () => undefined)
   filter.end(seccompFilter(process.arch, 'reader'))
   return child
-}
-
-/** @throws DD-CORE-008 */
-async function findReader(): Promise<string> {
-  for (const folder of [...(process.env['PATH'] ?? '').split(delimiter), '/usr/bin', '/usr/sbin']) {
-    const path = join(folder, READER)
-    if (folder !== '' && (await access(path, constants.X_OK).then(() => true, () => false))) return path
-  }
-  throw new DrydockError('DD-CORE-008', `expected the program ${READER}, found none`, `install it: apt-get install ${READER_PACKAGE}`)
 }
 
 const libraries = new Map<string, Promise<string[]>>()

@@ -5,6 +5,7 @@ import { asDrydockError, DrydockError } from '../../appliance/core/error.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import { runProgram } from '../../appliance/core/run-program.ts'
 import { seccompFilter } from '../unpack/seccomp.ts'
+import { checkWalls } from '../unpack/walls.ts'
 import { MEMORY_MIB, OUTPUT_BYTES, PROCESSES, SCRATCH_MIB, TIMEOUT_SECONDS } from './limits.ts'
 import { PURPOSES, type Purpose } from './purpose.ts'
 
@@ -41,9 +42,10 @@ const OF_ETC = ['/etc/ld.so.cache', '/etc/alternatives'] as const
  * Runs one program that is not ours over bytes that nobody trusts yet: no network, no sockets, nobody's user id, nothing to write but a
  * small /tmp in memory, nothing to see but /usr and what is given; limits on time, memory, processes and output. When it ends or is
  * stopped, every process that it started is gone with it, because they live in a process namespace of their own.
- * @throws DD-IMPORT-023 for every end that is no answer: an unknown exit code, a signal, too slow, too much output
+ * @throws DD-IMPORT-023 for every end that is no answer: an unknown exit code, a signal, too slow, too much output; DD-CORE-008 without bubblewrap
  */
 export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdout: string }> {
+  await checkWalls()
   const filterFile = join(run.folder, 'filter')
   await writeFile(filterFile, seccompFilter(process.arch, 'processes'), { mode: 0o600 })
   const filter = await open(filterFile, 'r')

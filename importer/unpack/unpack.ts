@@ -3,7 +3,7 @@ import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import Type from 'typebox'
 import type { Digest } from '../../appliance/core/digest.ts'
-import { DrydockError, isErrno } from '../../appliance/core/error.ts'
+import { DrydockError } from '../../appliance/core/error.ts'
 import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
 import { syncFileSystem } from '../../appliance/core/sync.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
@@ -17,6 +17,7 @@ import type { Payload } from './open-volume.ts'
 import { planLine, planOf, type Planned } from './plan.ts'
 import { parityPlan } from './shards.ts'
 import { inTwo, type Stretch } from './stretches.ts'
+import { checkWalls } from './walls.ts'
 
 export type UnpackInput = {
   verified: VerifiedManifest
@@ -38,11 +39,12 @@ export type Unpacked = { bytes: number; kept: number; peakKiB: number }
 /**
  * One streaming pass over a volume's payload, in the confined process. Returns when what was kept is on the disk: one barrier for
  * all of it, not an fsync for each of 200,000 files.
- * @throws DD-BUNDLE-003, 005…008 for what is wrong with the volume, DD-IMPORT-011 when the confined process died, DD-CORE-002 on a full disk
+ * @throws DD-BUNDLE-003, 005…008 for what is wrong with the volume, DD-IMPORT-011 when the confined process died, DD-CORE-002 on a full disk, DD-CORE-008 without bubblewrap
  */
 export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
   const { manifest } = input.verified
   const largest = blobsBrought(input.index).values().reduce((most, { size, parts }) => (parts === undefined ? most : Math.max(most, size)), manifest.parity === undefined ? 0 : shardBytes(manifest.volumes))
+  await checkWalls()
   const stretches = input.media.readers === 1 ? [{ offset: 0, plan: planFor(input), last: true }] : inTwo(planFor(input))
   const pushing = pushingOut(input.staging)
   const told = progressTogether(input, stretches.length, pushing.upTo)
@@ -170,8 +172,7 @@ function endOf(child: ChildProcess): Promise<Ended> {
   promise.catch(() => undefined)
   child.on('close', code => resolve({ code, stderr: stderr.trim().split('\n').slice(-6).join('\n') }))
   child.on('error', failure => {
-    if (isErrno(failure, 'ENOENT')) reject(new DrydockError('DD-CORE-008', 'expected the program prlimit, found none', 'install it: apt-get install util-linux bubblewrap', { cause: failure }))
-    else if (failure.name === 'AbortError') reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: failure }))
+    if (failure.name === 'AbortError') reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: failure }))
     else reject(failure)
   })
   return promise

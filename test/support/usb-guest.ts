@@ -11,7 +11,7 @@ const ROOT = join(import.meta.dirname, '../..')
 const MODULES = ['xhci-pci', 'usb-storage', 'sd_mod', 'vfat', 'nls_cp437', 'nls_ascii', 'nls_utf8', 'exfat', 'ext4', 'crc32c_generic', 'isofs', 'udf']
 const FOLDERS = ['drivers/usb', 'drivers/scsi', 'fs/fat', 'fs/exfat', 'fs/ext4', 'fs/jbd2', 'fs/mbcache.ko', 'fs/isofs', 'fs/udf', 'fs/nls', 'lib', 'crypto', 'block', 'arch/x86/crypto', 'drivers/cdrom']
 const PROGRAMS = ['/usr/bin/bwrap', '/usr/bin/prlimit', '/usr/bin/grub-fstest', '/usr/bin/ldd', '/bin/bash']
-const CODE = ['package.json', 'appliance/core', 'importer/media', 'importer/unpack/seccomp.ts', 'test/importer/media/usb-guest-program.ts']
+const CODE = ['package.json', 'appliance/core', 'importer/media', 'importer/unpack/seccomp.ts', 'importer/unpack/walls.ts', 'test/importer/media/usb-guest-program.ts']
 
 const INIT = `#!/bin/busybox sh
 /bin/busybox mount -t proc proc /proc

@@ -153,5 +153,9 @@ await t.test('doctor says what is good, what is bad and what to do, and what it 
   writeFileSync(dataPaths(site.config.dataDir).desired, '')
   const bad = await examine(site.config)
   t.match(bad.find(({ check }) => check === 'desired state'), { state: 'bad', hint: /restore/ })
+  const path = process.env['PATH']
+  process.env['PATH'] = '/nonexistent'
+  const poor = await examine(site.config).finally(() => (process.env['PATH'] = path))
+  t.match(poor.find(({ check }) => check === 'bwrap'), { state: 'bad', found: 'not installed', hint: 'apt-get install bubblewrap' })
   t.match((await examine({ ...site.config, dataDir: join(site.folder, 'media') }))[0], { state: 'bad', found: /found an empty one/ })
 })
