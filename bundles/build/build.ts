@@ -15,6 +15,7 @@ import { encodeManifest, MANIFEST_NAME, SIGNATURES_NAME, volumeName } from '../f
 import type { Work } from '../parity/index.ts'
 import { checkVolume } from './check-volume.ts'
 import type { ChunkMaps } from './chunk-map.ts'
+import { refuseOthers, removeOthers } from './in-the-way.ts'
 import { computeParity, parityPlaceholder, writeParity, type ParityInput } from './parity.ts'
 import { payloadOf, type Payload } from './payload.ts'
 import { bytesOf, type Source } from './pieces.ts'
@@ -34,6 +35,8 @@ export type BuildInput = {
   parity?: number
   /** What the receiver holds already (its receipt's inventory), and the digest that names it in the manifest. */
   since?: { base: Digest; baseSequence?: number; inventory: ReadonlySet<string>; items?: ReadonlySet<string> }
+  /** Take the place of all files of this sequence that stand there, whatever they hold. */
+  replace?: boolean
   /** What the workspace remembers of blobs in chunks, see records.ts. */
   maps?: ChunkMaps
   signal?: AbortSignal
@@ -51,7 +54,7 @@ export type Built = BuiltVolume & { manifest: Manifest; volumes: BuiltVolume[] }
 /**
  * Writes all volumes: the same lock, sender, sequence and size of volumes give the same bytes, except manifest.json.asc.
  * What was written is read back and compared before this returns; when anything fails, no volume stays.
- * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes, DD-BUNDLE-018
+ * @throws DD-BUNDLE-013 when a blob is missing or altered, DD-BUNDLE-015 when reading back finds other bytes, DD-BUNDLE-018, 032
  */
 export async function buildBundle(input: BuildInput): Promise<Built> {
   const payload = await payloadOf({ ...input, progress: (done, total) => input.progress?.({ phase: 'cut', done, total }) })
@@ -73,6 +76,7 @@ async function buildVolumes(input: BuildInput, { index, sources, omits }: Payloa
   const parityBytes = (planned.manifest.parity ?? []).reduce((sum, { size }) => sum + size, 0)
   const split = withParity ? await parityKnown(planned, sources, counting('compute parity', bytes)) : planned
   const signatures = await signaturesOf(split.manifestBytes, input.signers)
+  if (input.replace !== true) await refuseOthers(input.out, split.manifest, split.manifestBytes, input.signers)
   await ensureFolder(input.out)
   const volumes: BuiltVolume[] = []
   // The payload goes into the volumes and comes back from them; for parity it is read once more, and what came of it comes back as well.
@@ -91,6 +95,7 @@ async function buildVolumes(input: BuildInput, { index, sources, omits }: Payloa
     for (const { file } of volumes) await unlink(file).catch(() => undefined)
     throw failure
   }
+  if (input.replace === true) await removeOthers(input.out, split.manifest, volumes.map(({ file }) => file))
   return { ...volumes[0]!, manifest: split.manifest, volumes }
 }
 

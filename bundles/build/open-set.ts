@@ -33,15 +33,19 @@ export async function openSet(files: readonly string[], judge?: (head: VolumeHea
 export function checkOnce(volumes: readonly { file: string; number: number }[]): void {
   const last = volumes.at(-1)
   const twin = volumes.find(other => other !== last && other.number === last?.number)
-  if (last !== undefined && twin !== undefined) throw notOne(`each volume once, found volume ${last.number} in ${twin.file} and ${last.file}`)
+  if (last !== undefined && twin !== undefined) throw notOne(`each volume once, found volume ${last.number} in ${twin.file} and ${last.file}`, 'leave one of the two out; `drydock bundle inspect` shows each')
 }
+
+type OfSet = Pick<OpenedSet['volumes'][number], 'file' | 'manifest' | 'manifestDigest'>
 
 /** @throws DD-BUNDLE-019 */
-export function checkOfOne(first: Pick<OpenedSet['volumes'][number], 'file' | 'manifestDigest'>, other: typeof first): void {
+export function checkOfOne(first: OfSet, other: OfSet): void {
   if (first.manifestDigest === other.manifestDigest) return
-  throw notOne(`volumes of one bundle, found manifest ${first.manifestDigest} in ${first.file} and ${other.manifestDigest} in ${other.file}`)
+  const named = ({ file, manifest }: OfSet): string => `${file} (${manifest.stream}, sequence ${manifest.sequence}, made ${manifest.created.slice(0, 10)})`
+  const twice = first.manifest.stream === other.manifest.stream && first.manifest.sequence === other.manifest.sequence ? ', which was built twice with other content' : ''
+  throw notOne(`volumes of one bundle, found those of two: ${named(first)} and ${named(other)}${twice}`, 'name the files of one of them in place of the folder')
 }
 
-function notOne(what: string): DrydockError {
-  return new DrydockError('DD-BUNDLE-019', `expected ${what}`, 'name volumes of one build only; `drydock bundle inspect` shows the manifest of each')
+function notOne(what: string, hint: string): DrydockError {
+  return new DrydockError('DD-BUNDLE-019', `expected ${what}`, hint)
 }

@@ -29,6 +29,7 @@ export function register(program: Command): void {
     .option('--stream <name>', 'the stream of sequences (default: the name of the collection)')
     .option('--epoch <n>', 'start anew with a higher epoch, after a workspace was lost')
     .option('--sequence <n>', 'build this sequence again instead of the next one')
+    .option('--replace', 'take the place of files of this sequence that hold something else, or signatures by others')
     .option('--since <receipt>', 'only what the appliance that wrote this receipt does not hold; RECEIPT.asc must stand beside it')
     .option('--since-bundle <sequence>', 'only what a site does not hold that has imported this earlier bundle of the workspace, for sites without a way back')
     .option('--appliance-key <file>', 'the public key of that appliance: its DATA/pki/appliance.pub')
@@ -50,7 +51,7 @@ export function register(program: Command): void {
 /** Milliseconds between two reports of one phase. */
 const PROGRESS_MS = 250
 
-type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; labels?: string; site?: string; stream?: string; epoch?: string; sequence?: string; since?: string; sinceBundle?: string; applianceKey?: string }
+type BuildOptions = SigningOptions & { out: string; volume?: string; parity?: string; labels?: string; site?: string; stream?: string; epoch?: string; sequence?: string; replace?: boolean; since?: string; sinceBundle?: string; applianceKey?: string }
 
 async function buildVerb(folder: string, options: BuildOptions, command: Command): Promise<void> {
   const output = outputOf(command)
@@ -63,7 +64,7 @@ async function buildVerb(folder: string, options: BuildOptions, command: Command
   const since = await sinceOf(options, workspace, sequence)
   const built = await untilInterrupted(signal =>
     buildBundle({
-      lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal,
+      lock: workspace.lock, blobFolder: workspace.blobFolder, sender: { ...workspace.sender, sequence }, signers, out: options.out, signal, replace: options.replace === true,
       progress: told(output), ...(since === undefined ? {} : { since }), maps: chunkMapsOf(workspace.folder), ...(volume === undefined ? {} : { volumeBytes: volume }), ...(parity === undefined ? {} : { parity }),
     }),
   ).finally(() => output.done())

@@ -46,8 +46,8 @@ await t.test('volumes are as large as they may be: one byte less, and one entry 
   const plain = { a: randomBytes(512 * 50), b: randomBytes(512 * 50), c: randomBytes(512 * 50), d: randomBytes(512 * 50) }
   const { volumes: [whole] } = await bundleOf({ folder, files: plain, signers: [] })
   const full = whole!.size + SIGNATURES_BYTES
-  t.equal((await bundleOf({ folder, files: plain, signers: [], volumeBytes: full })).volumes.length, 1)
-  t.equal((await bundleOf({ folder, files: plain, signers: [], volumeBytes: full - 1 })).volumes.length, 2)
+  t.equal((await bundleOf({ folder: join(folder, 'full'), files: plain, signers: [], volumeBytes: full })).volumes.length, 1)
+  t.equal((await bundleOf({ folder: join(folder, 'less'), files: plain, signers: [], volumeBytes: full - 1 })).volumes.length, 2)
   await t.rejects(bundleOf({ folder, files: plain, signers: [], volumeBytes: SIGNATURES_BYTES }), { code: 'DD-BUNDLE-018' }, 'no room for the head')
 })
 

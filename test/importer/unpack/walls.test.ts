@@ -24,7 +24,7 @@ await t.test('without bubblewrap nothing is unpacked, read or scanned, the packa
     t.match(await site.operations.settled(operation.id), { state: 'failed', error: MISSING })
     writeFileSync(join(folder, 'medium'), Buffer.alloc(1024 * 1024))
     await t.rejects(lookAt(join(folder, 'medium')), MISSING)
-    await t.rejects(runSandboxed({ name: 'acme', command: ['/usr/bin/true'], folder, accept: [0] }), MISSING)
+    await t.rejects(runSandboxed({ name: 'acme', purpose: 'import', command: ['/usr/bin/true'], folder, accept: [0] }), MISSING)
   } finally {
     process.env['PATH'] = path
   }
