@@ -32,11 +32,7 @@ async function verifyNow(deps: ImportDeps, context: OperationContext, params: Im
     if (promoted !== undefined && before?.preflight !== null && asDrydockError(failure).code === 'DD-IMPORT-003') return undefined
     throw failure
   })
-  if (verified === undefined) {
-    const outcome = outcomeOf(promoted!)
-    move('imported', { ...outcome, missing: [] })
-    return { promoted: outcome.generation }
-  }
+  if (verified === undefined) return { promoted: outcomeOf(promoted!).generation }
   const volume = { source, upload: params.upload, fileName: params.fileName, volume: verified.volume, staged: false }
   const isSet = verified.volumeNames.length > 1
   if (isSet && (params.import === null || deps.ledger.volumes(id).every(own => !own.staged))) {

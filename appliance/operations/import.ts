@@ -74,10 +74,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     deps.ledger.keepReceipt(id, signed)
     return digestOf(signed.receipt)
   })
-  // Last: once the mark is raised this bundle is never read again, so nothing may be left to do with it.
+  // Once the mark is raised this bundle is never taken in again: what is left to do is told by its receipt.
   await context.step('mark', async () => {
     await steps.raiseMark(id)
-    move('imported', { ...outcomeOf(deps.ledger.receipt(id)!), missing: [] })
     return true
   })
   return await end(deps, context, params, id, preflight, generation, hits ?? [])
@@ -85,16 +84,23 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
 const subjectOf = (preflight: Preflight): string => `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
 
-/** It is served: that is told, and what is no longer needed goes. */
+/**
+ * It is served: that is told, and what is no longer needed goes. `imported` is said only when all has been told: a disk that is full before
+ * that leaves an import that failed, which a resume ends, and not one that nobody ever heard of.
+ */
 async function end(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, preflight: Preflight, generation: number, hits: Parameters<typeof controlEvents>[1]): Promise<Json> {
   const subject = subjectOf(preflight)
   context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
   for (const event of controlEvents(preflight, hits, deps.ledger)) context.emit(event)
+  await context.step('imported', async () => {
+    wakeParked(deps)
+    moverOf(deps, id)('imported', { ...outcomeOf(deps.ledger.receipt(id)!), missing: [] })
+    return true
+  })
   await context.step('clean', async () => {
     await deps.steps.clean(id)
     if (params.upload) await deps.discardUpload(params.source)
     await discardVolumes(deps, id)
-    wakeParked(deps)
     return true
   })
   return { import: id, generation }

@@ -56,7 +56,7 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       checkReadable(device)
       const looked = await lookAt(device.path, stopping.signal)
       const [first] = looked.systems
-      if (first === undefined) throw new DrydockError('DD-MEDIA-004', `expected FAT, exFAT, ext4, ISO 9660 or UDF, found ${looked.others.length === 0 ? 'no file system that is known' : looked.others.join(', ')}`, 'format it as FAT32 or exFAT and copy the bundles again')
+      if (first === undefined) throw new DrydockError('DD-MEDIA-004', `expected FAT, exFAT, ext4, ISO 9660 or UDF, found ${looked.others.length === 0 ? 'no file system that is known' : looked.others.join(', ')}`, 'plug it in again, and check it on the machine that wrote it before anything else: it may hold the only copy; a stick that is really empty wants FAT32 or exFAT')
       Object.assign(entry.medium, { label: first.label, fileSystem: looked.systems.map(({ kind }) => kind).join(', '), serial: first.serial, state: 'ready', ...remarkOn(looked), bundles: looked.bundles })
     } catch (failure) {
       if (stopping.signal.aborted) return

@@ -12,7 +12,7 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-009': { exit: 3, http: 422, retryable: false, story: 'What the bytes say is not what the sender claimed, or policy blocks it: the import is quarantined and the findings name the items.' },
   'DD-IMPORT-011': { exit: 1, http: 500, retryable: true, story: 'The confined process that unpacks bundles ended without a word: killed, out of memory, or not able to start.' },
   'DD-IMPORT-012': { exit: 1, http: 507, retryable: true, story: 'There is not enough free space for what the bundle brings, with a margin for indexes and state.' },
-  'DD-IMPORT-013': { exit: 2, http: 404, retryable: false, story: 'The path is not a plain file under a configured media root.' },
+  'DD-IMPORT-013': { exit: 2, http: 404, retryable: true, story: 'The path is not a plain file under a configured media root.' },
   'DD-IMPORT-014': { exit: 4, http: 409, retryable: false, story: 'There is no receipt yet: the import is not finished.' },
   'DD-IMPORT-015': { exit: 1, http: 500, retryable: false, story: 'The anti-rollback marks are missing or damaged. Going on without them would allow old bundles to come in again.' },
   'DD-IMPORT-016': { exit: 1, http: 500, retryable: false, story: 'The kernel or the processor is one for which no sandbox is known; bundles are never unpacked without it.' },
