@@ -32,6 +32,9 @@ export type ErrorBody = { code: ErrorCode; message: string; hint: string; retrya
 const SQLITE_IOERR = 10
 const SQLITE_FULL = 13
 
+/** EIO, and what the block layer says to who writes past the page cache (blk_errors in the kernel's block/blk-core.c). */
+const OF_THE_DISK = ['EIO', 'ENODATA', 'ENOLINK', 'EILSEQ']
+
 /** Any failure as an error with a code; what has none becomes DD-CORE-001 with the cause kept for the log. */
 export function asDrydockError(failure: unknown): DrydockError {
   if (failure instanceof DrydockError) return failure
@@ -40,7 +43,7 @@ export function asDrydockError(failure: unknown): DrydockError {
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || sqlite === SQLITE_FULL) {
     return new DrydockError('DD-CORE-002', 'expected space on the disk, found none left', 'free space or enlarge the data volume, then run the command again', { cause: failure })
   }
-  if (errno === 'EIO' || sqlite === SQLITE_IOERR) {
+  if (OF_THE_DISK.includes(errno) || sqlite === SQLITE_IOERR) {
     return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
   }
   if (errno === 'EACCES' || errno === 'EPERM') {

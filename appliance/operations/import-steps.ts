@@ -47,7 +47,7 @@ export type ImportParams = {
 export type ImportDeps = {
   steps: ImportSteps
   ledger: ImportLedger
-  operations: Pick<Operations, 'signal' | 'get'>
+  operations: Pick<Operations, 'signal' | 'get' | 'settled'>
   clock: Clock
   /** The real path of a bundle under the media roots. @throws DD-IMPORT-013 */
   resolveMedia: (path: string) => Promise<string>

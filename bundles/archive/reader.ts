@@ -27,8 +27,11 @@ export function fileSource(handle: Pick<FileHandle, 'read'>, from: number | null
   }
 }
 
-/** What the kernel says of bad sectors, of a stick that was pulled out, and of a disc that left its drive. */
-const OF_THE_MEDIUM = ['EIO', 'ENXIO', 'ENODEV', 'EREMOTEIO', 'ENOMEDIUM', 'EMEDIUMTYPE', 'ESTALE'] as const
+/**
+ * What the kernel says of bad sectors, of a stick that was pulled out, and of a disc that left its drive. Direct reads pass on what the block
+ * layer said (blk_errors in the kernel's block/blk-core.c), where buffered ones make EIO of it.
+ */
+export const OF_THE_MEDIUM = ['EIO', 'ENODATA', 'ENOLINK', 'EILSEQ', 'ETIMEDOUT', 'ENXIO', 'ENODEV', 'EREMOTEIO', 'ENOMEDIUM', 'EMEDIUMTYPE', 'ESTALE'] as const
 
 /** An I/O error of the medium must not sound like one of the appliance's own disk: at 3 a.m. somebody would change the wrong one. */
 export function unreadable(cause: unknown, at: number | null): unknown {

@@ -90,8 +90,8 @@ export function parseIndex(manifest: Manifest, parts: readonly Uint8Array[]): In
 /** Chunks and copies by the blob that they make, in the order of their lines; `last` is the one that the line before was about. */
 type Lists = { of: Map<string, PartsLine['list']>; last: string | undefined }
 
-/** Of what this process may use at all. The index is held whole while an import looks at it, and the rest of the appliance must go on. */
-const HEAP_SHARE = 0.6
+/** Of what this process may use at all. Two may be held at one time, of an import that is staged and of one that is verified, and the rest of the appliance must go on. */
+const HEAP_SHARE = 0.4
 
 /**
  * A kilobyte of zstd unfolds to megabytes of `{},{},{}`, and these to a gigabyte of objects: whoever may sign could end the process with a

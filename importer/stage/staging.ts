@@ -46,6 +46,9 @@ export function stagingOf(folder: string): Staging {
     parityFolder: join(folder, 'parity'),
     rebuiltFolder: join(folder, 'rebuilt'),
     async keepHead({ manifest, signatures }, parts) {
+      const before = await readFile(join(head, MANIFEST_NAME)).catch(() => undefined)
+      // What another bundle left here is none of this one's, whatever its name.
+      if (before?.equals(manifest) === false) for (const kind of ['blobs', 'parity', 'rebuilt']) await rm(join(folder, kind), { recursive: true, force: true })
       await rm(head, { recursive: true, force: true })
       await ensureFolder(head, 0o700)
       for (const [k, bytes] of parts.entries()) await writeDurably(join(head, `index-${k}`), bytes)

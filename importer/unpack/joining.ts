@@ -1,5 +1,5 @@
 import { createHash, type Hash } from 'node:crypto'
-import { constants, renameSync } from 'node:fs'
+import { constants, lstatSync, renameSync } from 'node:fs'
 import { StagedFile } from './staged-file.ts'
 import type { Target } from './planned-line.ts'
 
@@ -64,6 +64,8 @@ export class Joining {
   async #name(hex: string, joined: Joined): Promise<void> {
     this.#open.delete(hex)
     await joined.file.close()
-    if (joined.digest.digest('hex') === hex) renameSync(`${this.#folder}/${hex}.joining`, `${this.#folder}/${hex}`)
+    const path = `${this.#folder}/${hex}.joining`
+    // What an earlier pass left behind its end was not hashed.
+    if (joined.digest.digest('hex') === hex && lstatSync(path).size === joined.at) renameSync(path, `${this.#folder}/${hex}`)
   }
 }

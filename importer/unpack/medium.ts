@@ -69,9 +69,11 @@ function readingAhead(offset: number): ByteStretches {
       })
       if (length < buffer.length) await goOnFrom(at + length)
       ended = length === 0
-      const from = skip
-      skip = 0
-      return length <= from ? undefined : buffer.subarray(from, length)
+      if (ended) return undefined
+      const from = Math.min(skip, length)
+      skip -= from
+      // Cut short before the payload begins: more comes.
+      return from === length ? await this.next() : buffer.subarray(from, length)
     },
   }
 }

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { ChildProcess } from 'node:child_process'
 import Type from 'typebox'
@@ -56,6 +55,7 @@ export async function unpackVolume(input: UnpackInput): Promise<Unpacked> {
     throw failure
   }))
   const done = await allOrFirstFailure(passes).catch(async (failure: unknown) => {
+    await pushing.idle()
     throw (await input.media.fault()) ?? failure
   })
   await pushing.barrier()
@@ -96,7 +96,7 @@ function progressTogether(input: UnpackInput, count: number, also: (done: number
 const PUSH_BYTES = 128 * 1024 * 1024
 
 /** What is written reaches the disk while more comes in, so that the barrier at the end finds little left. One `sync -f` at a time. */
-function pushingOut(folder: string): { upTo: (bytes: number) => void; barrier: () => Promise<void> } {
+function pushingOut(folder: string): { upTo: (bytes: number) => void; idle: () => Promise<void>; barrier: () => Promise<void> } {
   let pushed = 0
   let under: Promise<void> | undefined
   let failed: { failure: unknown } | undefined
@@ -110,6 +110,7 @@ function pushingOut(folder: string): { upTo: (bytes: number) => void; barrier: (
         under = undefined
       })
     },
+    idle: async () => await under,
     async barrier() {
       await under
       // The kernel tells of bytes that did not reach the disk once: whoever was told must not forget it.
@@ -170,9 +171,14 @@ function endOf(child: ChildProcess): Promise<Ended> {
   const { promise, resolve, reject } = Promise.withResolvers<Ended>()
   // Nobody may be waiting yet when it fails; resultOf comes for it.
   promise.catch(() => undefined)
-  child.on('close', code => resolve({ code, stderr: stderr.trim().split('\n').slice(-6).join('\n') }))
+  let cancelled: Error | undefined
+  child.on('close', code => {
+    if (cancelled === undefined) resolve({ code, stderr: stderr.trim().split('\n').slice(-6).join('\n') })
+    else reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: cancelled }))
+  })
   child.on('error', failure => {
-    if (failure.name === 'AbortError') reject(new DrydockError('DD-CORE-007', 'expected the bundle to be unpacked, found it cancelled', 'run the import again if it was not meant', { cause: failure }))
+    // It is told at once and dies later; who hears of its end may empty what it wrote into.
+    if (failure.name === 'AbortError') cancelled = failure
     else reject(failure)
   })
   return promise
@@ -182,16 +188,15 @@ function endOf(child: ChildProcess): Promise<Ended> {
 async function feed(child: ChildProcess, begins: number | null, { offset, plan, last }: Stretch): Promise<void> {
   const stdin = child.stdin!
   stdin.on('error', () => undefined)
-  const closed = once(child, 'close')
-  // Nobody may be waiting for it when it fails; resultOf says why.
-  closed.catch(() => undefined)
+  // Never events.once: that fails when the child or its pipe does, and resultOf says why.
+  const closed = new Promise<void>(resolve => child.once('close', () => resolve()))
   stdin.write(`${JSON.stringify({ offset: begins === null ? null : begins + offset, last })}\n`)
   let lines = ''
   for (const planned of plan) {
     lines += planLine(planned)
     if (lines.length < 64 * 1024) continue
     if (stdin.destroyed) return
-    if (!stdin.write(lines)) await Promise.race([once(stdin, 'drain'), closed])
+    if (!stdin.write(lines)) await Promise.race([new Promise<void>(resolve => stdin.once('drain', resolve)), closed])
     lines = ''
   }
   stdin.end(lines)

@@ -3,7 +3,8 @@ import { mkdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { encoded } from '../../../bundles/archive/header.ts'
-import { ENTRY_BYTES, headerOf, readVolume, writeVolume, type ByteSource, type Entry } from '../../../bundles/archive/index.ts'
+import { OF_THE_MEDIUM } from '../../../bundles/archive/reader.ts'
+import { ENTRY_BYTES, fileSource, headerOf, readVolume, writeVolume, type ByteSource, type Entry } from '../../../bundles/archive/index.ts'
 
 const CONTENTS: Record<string, Buffer> = Object.fromEntries(
   [0, 1, 511, 512, 513, 1024 * 1024, 1024 * 1024 + 1, 2_500_000].map(size => [`blobs/${size}`, Buffer.alloc(size, String(size))]),
@@ -58,8 +59,9 @@ await t.test('the header that is written over a template is the one that tar mak
     for (const size of sizes) if (headerOf({ name: other.slice(0, length), size }).equals(encoded({ name: other.slice(0, length), size }))) compared++
   }
   t.equal(compared, 98 * sizes.length)
-  for (const name of ['', 'ä', 'UPPER', ' ', 'a/', 'x'.repeat(100)]) t.same(headerOf({ name, size: 5 }), encoded({ name, size: 5 }), `${JSON.stringify(name)} is left to tar`)
-  for (const size of [-1, ENTRY_BYTES + 1, 1.5]) t.throws(() => headerOf({ name: 'blobs/x', size }), `${size} bytes`)
+  for (const name of ['', 'UPPER', ' ', 'a/', 'x'.repeat(100)]) t.same(headerOf({ name, size: 5 }), encoded({ name, size: 5 }), `${JSON.stringify(name)} is left to tar`)
+  t.throws(() => headerOf({ name: 'ä', size: 5 }), { code: 'DD-BUNDLE-002' }, 'what needs more than a plain header is refused as before')
+  for (const size of [-1, ENTRY_BYTES + 1]) t.throws(() => headerOf({ name: 'blobs/x', size }), `${size} bytes`)
 })
 
 await t.test('an entry that is expected begins, and one that is not is told as what it is', async t => {
@@ -75,6 +77,15 @@ await t.test('an entry that is expected begins, and one that is not is told as w
   t.equal(String(await volume.chunk(5)), '2')
   t.equal(await volume.chunk(), undefined)
   t.equal(await volume.begins({ name: 'blobs/4', size: 1 }), false, 'nothing begins behind the end')
+})
+
+await t.test('whatever the kernel says of a medium that cannot be read, direct or not, is told of the medium', async t => {
+  for (const code of OF_THE_MEDIUM) {
+    const handle = { read: async () => await Promise.reject(Object.assign(new Error(code), { code })) }
+    await t.rejects(fileSource(handle, 4096).read(Buffer.alloc(512)), { code: 'DD-BUNDLE-022', message: /from byte 4096 on/ }, code)
+  }
+  const other = { read: async () => await Promise.reject(Object.assign(new Error('EBADF'), { code: 'EBADF' })) }
+  await t.rejects(fileSource(other).read(Buffer.alloc(512)), { code: 'EBADF' }, 'a fault of ours is not')
 })
 
 await t.test('GNU tar and Python read the same names, sizes and contents', async t => {
