@@ -61,7 +61,7 @@ await t.test('the header that is written over a template is the one that tar mak
   t.equal(compared, 98 * sizes.length)
   for (const name of ['', 'UPPER', ' ', 'a/', 'x'.repeat(100)]) t.same(headerOf({ name, size: 5 }), encoded({ name, size: 5 }), `${JSON.stringify(name)} is left to tar`)
   t.throws(() => headerOf({ name: 'ä', size: 5 }), { code: 'DD-BUNDLE-002' }, 'what needs more than a plain header is refused as before')
-  for (const size of [-1, ENTRY_BYTES + 1]) t.throws(() => headerOf({ name: 'blobs/x', size }), `${size} bytes`)
+  for (const size of [ENTRY_BYTES + 1]) t.throws(() => headerOf({ name: 'blobs/x', size }), `${size} bytes`)
 })
 
 await t.test('an entry that is expected begins, and one that is not is told as what it is', async t => {
