@@ -25,11 +25,11 @@ export function importsSignedBy(records: readonly ImportRecord[], fingerprint: s
   return records.filter(record => record.state === 'imported' && record.preflight?.signers.some(signer => signer.fingerprint === fingerprint) === true)
 }
 
-/** What a new trust or a recall tells once it is in force. Pure, and the same on every run. */
-export function controlEvents({ trust, recall }: Preflight, hits: readonly RecallHit[], ledger: Pick<ImportLedger, 'list'>): Omit<NewEvent, 'operation' | 'actor'>[] {
+/** What a new trust or a recall tells once it is in force. Pure, and the same on every run: import `id` counts as done, which it is once this is told. */
+export function controlEvents(id: string, { trust, recall }: Preflight, hits: readonly RecallHit[], ledger: Pick<ImportLedger, 'list'>): Omit<NewEvent, 'operation' | 'actor'>[] {
   const changes = trust === undefined ? [] : [{ type: 'trust.changed', subject: 'trust', fields: { from: trust.from, to: trust.to, keys: trust.keys.map(key => `${key.change} ${key.name}`).join(', ') } }]
   const revoked = (trust?.keys ?? []).filter(({ change }) => change === 'revoked').map(({ fingerprint, name }) => {
-    const signed = importsSignedBy(ledger.list(), fingerprint)
+    const signed = importsSignedBy(ledger.list().map(record => (record.id === id ? { ...record, state: 'imported' as const } : record)), fingerprint)
     return { type: 'trust.revoked', subject: `key:${fingerprint}`, fields: { name, imports: signed.length, sequences: signed.map(record => `${record.preflight?.stream} ${record.sequence}`).join(', ') } }
   })
   const said = (recall?.recalls ?? []).map(({ action, id, severity, reason, digests, items }) =>

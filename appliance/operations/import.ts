@@ -91,10 +91,10 @@ const subjectOf = (preflight: Preflight): string => `import:${preflight.control 
  * It is served: that is told, and what is no longer needed goes. `imported` is said only when all has been told: a disk that is full before
  * that leaves an import that failed, which a resume ends, and not one that nobody ever heard of.
  */
-async function end(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, preflight: Preflight, generation: number, hits: Parameters<typeof controlEvents>[1]): Promise<Json> {
+async function end(deps: ImportDeps, context: OperationContext, params: ImportParams, id: string, preflight: Preflight, generation: number, hits: Parameters<typeof controlEvents>[2]): Promise<Json> {
   const subject = subjectOf(preflight)
   context.emit({ type: 'import.promoted', subject, fields: { sequence: preflight.sequence, generation } })
-  for (const event of controlEvents(preflight, hits, deps.ledger)) context.emit(event)
+  for (const event of controlEvents(id, preflight, hits, deps.ledger)) context.emit(event)
   await context.step('imported', async () => {
     wakeParked(deps)
     moverOf(deps, id)('imported', { ...outcomeOf(deps.ledger.receipt(id)!), missing: [] })
