@@ -10,6 +10,7 @@ import { SECURITY_HEADERS, serveConsole } from './console.ts'
 import { endStreams } from './event-stream.ts'
 import { answerFailure } from './failure.ts'
 import { measure } from './metrics.ts'
+import { takePipelinedRequests } from './pipelined.ts'
 import type { Route } from './route.ts'
 import { connectionRoutes } from './routes/connections.ts'
 import { contentRoutes } from './routes/content.ts'
@@ -48,6 +49,7 @@ export function routeTable(services: Services): Route[] {
  */
 export function build(services: Services, options: BuildOptions = {}): FastifyInstance {
   const app = fastify({ https: options.https ?? null, logger: false, bodyLimit: JSON_BYTES, forceCloseConnections: true }) as unknown as FastifyInstance
+  takePipelinedRequests(app.server)
   app.addHook('preClose', async () => endStreams(services))
   app.setErrorHandler((failure: Error, request, reply) => answerFailure(services, failure, request, reply))
   serveConsole(app, services)
