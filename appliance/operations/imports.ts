@@ -123,7 +123,12 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     async reject(id, reason, actor) {
       const record = find(id)
       if (record.state === 'failed') return await giveUp(record, reason)
-      const waitingOn = waitOf(record) ?? operations.get(record.operation)?.waitingOn ?? undefined
+      const operation = operations.get(record.operation)
+      // Somebody went on with it, and it stands behind another: nobody would hear this answer, and whoever waits for the outcome waits long.
+      if (operation?.state === 'queued') {
+        throw new DrydockError('DD-IMPORT-006', `expected an import that waits for a person to reject, found import ${importName(record)} waiting for its turn`, `stop it before it begins: drydock operation cancel ${operation.id}`)
+      }
+      const waitingOn = waitOf(record) ?? operation?.waitingOn ?? undefined
       if (waitingOn === undefined) throw wrongState(record, 'waiting for a person', 'reject')
       answer(record, waitingOn, { reject: reason, by: actor })
       await operations.settled(record.operation)

@@ -60,6 +60,22 @@ await t.test('a recall takes effect while another import is being staged, which 
   t.match(site.imports.get(id).preflight?.findings, [{ severity: 'blocker', code: 'recalled' }])
 })
 
+await t.test('who rejects an import that stands behind another hears at once what to do, and does not wait for hours', async t => {
+  const { onJournal, held, letGo } = heldAt('stage')
+  const site = await openSite(t, { trust, onJournal })
+  const folder = t.testdir({ one: {}, two: {} })
+  const id = await underWay(site, (await bundleOf({ folder: join(folder, 'one'), signers: release, files: { one: 'one' } })).file, held)
+  const { record } = await site.submit((await bundleOf({ folder: join(folder, 'two'), signers: release, files: { two: 'two' }, stream: 'second' })).file)
+  await site.imports.proceed(record.id, 'olga')
+  while (site.operations.get(record.operation)?.state !== 'queued') await new Promise(done => setTimeout(done, 5))
+  await t.rejects(site.imports.reject(record.id, 'changed my mind', 'olga'), { code: 'DD-IMPORT-006', message: /waiting for its turn/, hint: `stop it before it begins: drydock operation cancel ${record.operation}` })
+  site.operations.cancel(record.operation, 'olga')
+  letGo()
+  t.match(await site.operations.settled(site.imports.get(id).operation), { waitingOn: 'approval' }, 'the one before it goes on')
+  t.match(await site.operations.settled(record.operation), { state: 'cancelled' })
+  t.match(site.imports.get(record.id), { state: 'cancelled' })
+})
+
 await t.test('a recall takes effect while another import is being scanned, whose promotion then refuses', async t => {
   const { onJournal, held, letGo } = heldAt('scan')
   const site = await openSite(t, { trust, onJournal })
