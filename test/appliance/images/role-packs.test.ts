@@ -12,11 +12,12 @@ await t.test('each shipped pack is valid and named for what is in it', async t =
   for (const file of files) {
     const pack = parsePack(readFileSync(join(folder, file), 'utf8'), file)
     const name = pack.kind === 'Base' ? pack.base : pack.role
-    t.ok(file === `${name}.yaml` || (file.startsWith(`${name}-`) && pack.version.startsWith(file.slice(name.length + 1, -'.yaml'.length))), file)
+    const suffix = pack.arch === 'amd64' ? '.yaml' : `-${pack.arch}.yaml`
+    t.ok(file === `${name}${suffix}` || (file.startsWith(`${name}-`) && file.endsWith(suffix) && pack.version.startsWith(file.slice(name.length + 1, -suffix.length))), file)
     if (pack.kind === 'Role') packs.roles.push({ pack, digest: digestOf(file) })
   }
 })
 
 await t.test('what a shipped role requires is shipped too', async t => {
-  for (const { pack } of packs.roles) t.doesNotThrow(() => chooseRoles([...pack.requires, `${pack.role}-${pack.version}`], packs, { generation: 0, arch: 'amd64' }), pack.role)
+  for (const { pack } of packs.roles) t.doesNotThrow(() => chooseRoles([...pack.requires, `${pack.role}-${pack.version}`], packs, { generation: 0, arch: pack.arch }), `${pack.role} for ${pack.arch}`)
 })
