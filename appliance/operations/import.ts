@@ -40,9 +40,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   const move = moverOf(deps, id)
 
   const source = await context.step('found', async () => {
-    const before = deps.ledger.get(id)?.operation
-    // One that failed a moment ago may still be emptying the staging folder, in another lane.
-    if (before !== undefined && before !== context.id) await deps.operations.settled(before)
+    const before = params.import === null ? undefined : deps.ledger.get(id)
+    // The run that failed a moment ago may still be emptying the staging folder, in another lane. Nobody else is waited for: this holds up its own.
+    if (before?.state === 'failed' && before.operation !== context.id) await deps.operations.settled(before.operation)
     deps.ledger.create(newRecord(id, context, params, deps.clock), params)
     move('verifying', { operation: context.id, error: null })
     return params.upload ? params.source : await deps.resolveMedia(params.source)
