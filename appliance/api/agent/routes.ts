@@ -9,7 +9,6 @@ import { EnrolRequest, MeasurementReport, type AgentDesk, type EnrolAnswer, type
 import type { CertificateAuthority } from '../../model/certificate-authority.ts'
 import { Heartbeat } from '../../model/node.ts'
 import { callRate } from './call-rate.ts'
-import { takePipelinedRequests } from '../pipelined.ts'
 
 /** The most a guest may send at once, bytes. */
 const BODY_BYTES = 1024 * 1024
@@ -66,7 +65,6 @@ export async function buildAgentServer(deps: AgentRoutesDeps & { tls: { key: str
     requestTimeout: 30_000,
     https: { ...deps.tls, ca: deps.ca.caPem, requestCert: true, rejectUnauthorized: false, minVersion: 'TLSv1.2' },
   })
-  takePipelinedRequests(app.server)
   await app.register(agentRoutes(deps))
   return app as unknown as FastifyInstance
 }
