@@ -41,7 +41,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
 
   const source = await context.step('found', async () => {
     const before = params.import === null ? undefined : deps.ledger.get(id)
-    // The run that failed a moment ago may still be emptying the staging folder, in another lane. Nobody else is waited for: this holds up its own.
+    // The run that failed a moment ago may still be emptying the staging folder, in another lane. No other run is waited for: it could stand behind this one.
     if (before?.state === 'failed' && before.operation !== context.id) await deps.operations.settled(before.operation)
     deps.ledger.create(newRecord(id, context, params, deps.clock), params)
     move('verifying', { operation: context.id, error: null })

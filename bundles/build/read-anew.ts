@@ -1,15 +1,13 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isErrno } from '../../appliance/core/error.ts'
+import { pages } from '../../appliance/core/pages.ts'
 import type { ByteSource } from '../archive/index.ts'
 
 /** One read of a direct descriptor; a multiple of every block size that a medium has. */
 const WINDOW_BYTES = 1024 * 1024
 /** What is given up around a bad sector: an error correction block of a DVD; a BD's is two of them. */
 const AROUND_BYTES = 32 * 1024
-const WASM_PAGE_BYTES = 64 * 1024
-/** What of it is used here; it is no part of Node's types. */
-declare const WebAssembly: { Memory: new (options: { initial: number }) => { buffer: ArrayBuffer } }
 
 /** A file that is read from its device, not from what the kernel remembers of writing it, where its file system can do that. */
 export type AnewFile = {
@@ -31,8 +29,7 @@ export type AnewFile = {
 export async function openAnew(path: string): Promise<AnewFile> {
   let { handle, direct } = await openEither(path)
   const { size } = await handle.stat()
-  // O_DIRECT wants memory that begins at a page. Node's buffers do not, the memory of WebAssembly always does.
-  const page = new Uint8Array(new WebAssembly.Memory({ initial: WINDOW_BYTES / WASM_PAGE_BYTES }).buffer)
+  const page = pages(WINDOW_BYTES)
   let window = { at: -1, length: 0 }
 
   async function fill(at: number, most: number): Promise<void> {

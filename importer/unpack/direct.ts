@@ -1,18 +1,10 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { isErrno } from '../../appliance/core/error.ts'
+import { pages } from '../../appliance/core/pages.ts'
 
 /** What direct reads and writes (O_DIRECT, open(2)) begin and end at, in the file and in memory: a page, which no device's blocks exceed. */
 export const BLOCK_BYTES = 4096
-const WASM_PAGE_BYTES = 64 * 1024
-/** What of it is used here; it is no part of Node's types. */
-declare const WebAssembly: { Memory: new (options: { initial: number; maximum: number }) => { buffer: ArrayBuffer } }
-
-/** Memory that begins at a page: Node's buffers do not, the memory of WebAssembly always does. */
-export function pages(bytes: number): Buffer {
-  const count = Math.ceil(bytes / WASM_PAGE_BYTES)
-  return Buffer.from(new WebAssembly.Memory({ initial: count, maximum: count }).buffer, 0, bytes)
-}
 
 /**
  * The same open file once more, for reads that pass by the kernel's page cache: a bundle is read once, and the cache is better filled with

@@ -1,7 +1,8 @@
 import { read } from 'node:fs'
 import { isErrno } from '../../appliance/core/error.ts'
+import { pages } from '../../appliance/core/pages.ts'
 import { unreadable, type ByteSource, type ByteStretches } from '../../bundles/archive/reader.ts'
-import { BLOCK_BYTES, pages } from './direct.ts'
+import { BLOCK_BYTES } from './direct.ts'
 
 /** Descriptor 3 is handed in open; there is no path by which it could be opened again. */
 const MEDIUM = 3
