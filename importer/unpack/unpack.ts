@@ -4,7 +4,6 @@ import Type from 'typebox'
 import type { Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { ERRORS, type ErrorCode } from '../../appliance/core/errors/table.ts'
-import { syncFileSystem } from '../../appliance/core/sync.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
 import { checkShape } from '../../bundles/format/check.ts'
 import { itemKey } from '../../bundles/format/item.ts'
@@ -14,6 +13,7 @@ import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verif
 import { startConfined } from './confine.ts'
 import type { Payload } from './open-volume.ts'
 import { planLine, planOf, type Planned } from './plan.ts'
+import { pushingOut } from './pushing-out.ts'
 import { parityPlan } from './shards.ts'
 import { inTwo, type Stretch } from './stretches.ts'
 import { checkWalls } from './walls.ts'
@@ -90,34 +90,6 @@ function progressTogether(input: UnpackInput, count: number, also: (done: number
     input.progress?.(all, total)
     also(all)
   })
-}
-
-/** After so many bytes the disk is given what lies in the page cache, while more comes in: the kernel itself would wait for gigabytes. */
-const PUSH_BYTES = 128 * 1024 * 1024
-
-/** What is written reaches the disk while more comes in, so that the barrier at the end finds little left. One `sync -f` at a time. */
-function pushingOut(folder: string): { upTo: (bytes: number) => void; idle: () => Promise<void>; barrier: () => Promise<void> } {
-  let pushed = 0
-  let under: Promise<void> | undefined
-  let failed: { failure: unknown } | undefined
-  return {
-    upTo(bytes) {
-      if (under !== undefined || bytes - pushed < PUSH_BYTES) return
-      pushed = bytes
-      under = syncFileSystem(folder).catch((failure: unknown) => {
-        failed ??= { failure }
-      }).finally(() => {
-        under = undefined
-      })
-    },
-    idle: async () => await under,
-    async barrier() {
-      await under
-      // The kernel tells of bytes that did not reach the disk once: whoever was told must not forget it.
-      if (failed !== undefined) throw failed.failure
-      await syncFileSystem(folder)
-    },
-  }
 }
 
 /** One line of the child. It is our code behind walls, but what comes over them is checked like anything from outside. */
