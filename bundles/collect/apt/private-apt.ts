@@ -62,8 +62,11 @@ Acquire::Retries "3";
 `
 }
 
-/** A failure of the network, as apt words it; all else that it says of an index is about trust or content. */
-const UNREACHABLE = /Could not (resolve|connect)|Temporary failure|Connection (failed|timed out|refused)|Network is unreachable|Unable to connect|50[0-9] /
+/**
+ * A failure of the network, as apt words it; all else that it says of an index is about trust or content. A status of HTTP
+ * stands between two spaces on either side: `:45503 test InRelease` is the port of an address.
+ */
+const UNREACHABLE = /Could not (resolve|connect)|Temporary failure|Connection (failed|timed out|refused)|Network is unreachable|Unable to connect| {2}50[0-9] {2}/
 
 /**
  * Fetches InRelease and Packages; apt checks the signature by each source's own keyring and every index by its signed hash.

@@ -1,6 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t from 'tap'
+import { sourceFault } from '../../../bundles/collect/apt/private-apt.ts'
 import { startArchive, type Archive } from './support/archive.ts'
 import { deadUrl, startLoopback, type Loopback } from './support/loopback.ts'
 import { collectFault, runCollect } from './support/run-collect.ts'
@@ -121,6 +122,18 @@ await t.test('an archive that does not answer is told as such, and can be tried 
   const fault = await collectFault(folder, { apt: { sources: [{ ...own.source, uri: await deadUrl() }], packages: ['tool'] } })
   t.equal(fault.code, 'DD-COLLECT-005')
   t.ok(fault.retryable)
+})
+
+await t.test('an archive that answers 503 is out of reach; one whose port ends in 503 is not', async t => {
+  const folder = t.testdir()
+  const { server, wish } = await archive(folder)
+  t.teardown(() => server.close())
+  server.files.set('/dists/test/InRelease', response => response.writeHead(503).end())
+  const fault = await collectFault(folder, wish)
+  t.equal(fault.code, 'DD-COLLECT-005')
+  t.ok(fault.retryable)
+  const said = `E: Failed to fetch http://127.0.0.1:45503/dists/test/InRelease  Clearsigned file isn't valid, got 'NODATA'`
+  t.equal(sourceFault('test', 'http://127.0.0.1:45503', `Err:1 http://127.0.0.1:45503 test InRelease\n${said}`).code, 'DD-COLLECT-003')
 })
 
 await t.test('a keyring that is not there is refused before anything is asked', async t => {
