@@ -5,9 +5,8 @@ import type { BlobStore } from './blobs.ts'
 import { bodyCache } from './body-cache.ts'
 import type { Entry } from './format.ts'
 import { listsTag, parseRange } from './range.ts'
+import { streamFile } from './stream-file.ts'
 
-/** Bytes read from the disk at a time for a streamed body. */
-const STREAM_BYTES = 256 * 1024
 const YEAR_SECONDS = 31_536_000
 
 type Headers = Record<string, string>
@@ -34,15 +33,20 @@ export function senderOf(blobs: BlobStore): Sender {
     try {
       const { size } = await handle.stat()
       const range = answerHead(request, reply, entry, own, size)
-      if (range === 'answered') {
-        await handle.close()
-        return reply
-      }
-      return await reply.send(handle.createReadStream({ ...range, highWaterMark: STREAM_BYTES }))
+      if (range === 'answered') return reply
+      await streamFile(handle, range ?? { start: 0, end: size - 1 }, () => {
+        reply.hijack()
+        for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) reply.raw.setHeader(name, value)
+        return reply.raw.writeHead(reply.statusCode)
+      })
     } catch (failure) {
-      await handle.close().catch(() => undefined)
-      throw failure
+      if (!reply.raw.headersSent) throw failure
+      // Half an answer cannot be taken back: the client sees that it ends before its Content-Length.
+      reply.raw.destroy()
+    } finally {
+      await handle.close()
     }
+    return reply
   }
 
   const headers = new WeakMap<Entry, Headers>()
