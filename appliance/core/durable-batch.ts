@@ -4,7 +4,7 @@ import { open, unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import { ensureFolder } from './durable-file.ts'
-import { SYNC_FILE_SYSTEM_FROM, syncFileSystem, syncFolders } from './sync.ts'
+import { barrierFrom, SYNC_FILE_SYSTEM_FROM, syncFolders } from './sync.ts'
 
 /**
  * Small files are written and renamed with blocking calls, 10 times faster than through the thread pool; after this many the event loop
@@ -26,6 +26,7 @@ export type DurableBatch = {
 
 export function openDurableBatch(options: { temporaryFolder: string; mode: number; folderMode?: number }): DurableBatch {
   const pending = new Map<string, string>()
+  const barrier = barrierFrom(options.temporaryFolder)
   let sinceTurn = 0
   const turn = async (): Promise<void> => {
     if (++sinceTurn % TURN_FILES === 0) await setImmediate()
@@ -44,7 +45,7 @@ export function openDurableBatch(options: { temporaryFolder: string; mode: numbe
       await turn()
     },
     async commit() {
-      if (pending.size >= SYNC_FILE_SYSTEM_FROM) await syncFileSystem(options.temporaryFolder)
+      if (pending.size >= SYNC_FILE_SYSTEM_FROM) await barrier()
       else for (const temporary of pending.keys()) await syncFile(temporary)
       const folders = new Set([...pending.values()].map(path => dirname(path)))
       for (const folder of folders) await ensureFolder(folder, options.folderMode)

@@ -1,12 +1,58 @@
 import { syncFolder } from './durable-file.ts'
+import { asDrydockError, DrydockError } from './error.ts'
 import { runProgram } from './run-program.ts'
 
 /** Above this many files or folders one `sync -f` of their file system is cheaper than an fsync for each. */
 export const SYNC_FILE_SYSTEM_FROM = 128
 
-/** Everything that was written to the file system of `path` is on the disk when this returns (syncfs(2), which Node does not have). */
+/** strerror(3) in the locale of programEnvironment. */
+const SAYS = [['Input/output error', 'EIO'], ['No space left on device', 'ENOSPC'], ['Disk quota exceeded', 'EDQUOT']] as const
+
+/** Syncs of this process that failed, since it began, and those that are under way. */
+let failed = 0
+const underWay = new Set<Promise<void>>()
+
+/** Everything that was written to the file system of `path` is on the disk when this returns (syncfs(2), which Node does not have). @throws DD-CORE-002, DD-CORE-003 */
 export async function syncFileSystem(path: string): Promise<void> {
-  await runProgram('sync', { args: ['-f', path], package: 'coreutils' })
+  const sync = runSync(path)
+  underWay.add(sync)
+  await sync.finally(() => underWay.delete(sync))
+}
+
+/**
+ * A barrier for all that is written to the file system of `path` from now on: when it returns, all of it is on the disk.
+ *
+ * A `sync -f` at the end would not do. The kernel remembers of a whole file system that some write to it failed, and tells of that whoever
+ * had it open then, but of those who open it later only the first who asks (errseq_t in the kernel's lib/errseq.c; `sync -f` opens it anew
+ * each time). The first may be the sync of another import, or one in the middle of this. So the syncs of this process tell one another:
+ * whichever was told, everybody whose bytes it may have been fails. A sync that another program runs on this file system is not heard of.
+ * @throws DD-CORE-002, DD-CORE-003
+ */
+export function barrierFrom(path: string): () => Promise<void> {
+  const before = failed
+  return async () => {
+    await syncFileSystem(path)
+    // One that began in the same moment may have been told first, and not have said so yet.
+    await Promise.allSettled(underWay)
+    if (failed === before) return
+    throw new DrydockError('DD-CORE-003', 'expected all that was written to be on the disk, found that the kernel failed to write something meanwhile', 'look at the disk (dmesg, smartctl), then run it again: the kernel does not say whose bytes it lost, so nothing of that time is kept')
+  }
+}
+
+async function runSync(path: string): Promise<void> {
+  try {
+    await runProgram('sync', { args: ['-f', path], package: 'coreutils' })
+  } catch (failure) {
+    failed++
+    throw asOfTheDisk(failure)
+  }
+}
+
+/** What `sync` prints of an error of the disk is told as such an error is everywhere. */
+function asOfTheDisk(failure: unknown): unknown {
+  const { code, hint } = asDrydockError(failure)
+  const [, errno] = code === 'DD-CORE-006' ? (SAYS.find(([said]) => hint.includes(said)) ?? []) : []
+  return errno === undefined ? failure : asDrydockError(Object.assign(new Error(hint, { cause: failure }), { code: errno }))
 }
 
 /** Makes renames and new names last in folders of one file system. */

@@ -19,7 +19,8 @@ export type FuseFile = {
   size(): number
   /** The bytes there, fewer at the end, or an error of the kernel's (negative). */
   read(offset: number, length: number): Buffer | number
-  write?(offset: number, bytes: Buffer): void
+  /** @returns an error of the kernel's (negative), when it fails */
+  write?(offset: number, bytes: Buffer): number | void
   sync?(): void
   /** Every read comes here, however often; otherwise the kernel remembers what it has read. */
   uncached?: boolean
@@ -78,8 +79,8 @@ function answer(device: number, file: FuseFile, request: Buffer): boolean {
       return reply(file.read(Number(body.readBigUInt64LE(8)), body.readUInt32LE(16)))
     case OPCODE.write: {
       const length = body.readUInt32LE(16)
-      file.write?.(Number(body.readBigUInt64LE(8)), Buffer.from(body.subarray(40, 40 + length)))
-      return reply(words(BigInt(length)))
+      const failed = file.write?.(Number(body.readBigUInt64LE(8)), Buffer.from(body.subarray(40, 40 + length)))
+      return reply(failed ?? words(BigInt(length)))
     }
     case OPCODE.fsync:
       file.sync?.()
