@@ -2,7 +2,7 @@ import type { Preflight } from '../../bundles/format/import-record.ts'
 import type { Receipt } from '../../bundles/format/receipt.ts'
 import { asDrydockError } from '../core/error.ts'
 import { digestOf } from '../core/digest.ts'
-import type { SignedReceipt } from './import-ledger.ts'
+import type { SignedReceipt, VolumeSource } from './import-ledger.ts'
 import type { Move } from './import-move.ts'
 import { LANES, type ImportDeps, type ImportParams } from './import-steps.ts'
 import { importOfSet, joinVolume, type Joined } from './import-volumes.ts'
@@ -12,8 +12,8 @@ import type { OperationContext } from './operation-kind.ts'
 type Verdict = { preflight: Preflight; missing: string[]; names: string[]; same: boolean } | { joined: Joined } | { promoted: number }
 
 /**
- * What the source holds, judged. A volume whose set is being staged at this moment stands behind that and is looked at again: until then
- * nobody knows whether the one that is there already is good.
+ * What the source holds, judged. A volume whose set is being staged at this moment, or waits for its turn with another copy of it, stands
+ * behind that and is looked at again: until then nobody knows whether the one that is there already is good.
  */
 export async function verified(deps: ImportDeps, context: OperationContext, params: ImportParams, found: { id: string; source: string }, move: Move): Promise<Verdict> {
   for (let round = 1; ; round++) {
@@ -37,7 +37,7 @@ async function verifyNow(deps: ImportDeps, context: OperationContext, params: Im
   const isSet = verified.volumeNames.length > 1
   if (isSet && (params.import === null || deps.ledger.volumes(id).every(own => !own.staged))) {
     const into = importOfSet(deps, id, verified.preflight.manifest)
-    if (into !== undefined && deps.ledger.get(into)?.state === 'staging') return { behind: into }
+    if (into !== undefined && willBeKnown(deps, into, volume)) return { behind: into }
     if (into !== undefined) return { joined: await joinVolume(deps, id, into, volume) }
   }
   const same = before?.preflight?.manifest === verified.preflight.manifest
@@ -51,6 +51,16 @@ async function verifyNow(deps: ImportDeps, context: OperationContext, params: Im
   if (isSet && !same) for (const other of deps.ledger.volumes(id)) deps.ledger.dropVolume(id, other.volume)
   if (isSet && !deps.ledger.volumes(id).some(other => other.volume === volume.volume)) deps.ledger.keepVolume(id, volume)
   return { preflight: verified.preflight, missing: verified.missing, names: verified.volumeNames, same }
+}
+
+/** Whether the import of its set is about to find out what it wants of this volume. */
+function willBeKnown(deps: ImportDeps, into: string, { volume, source }: VolumeSource): boolean {
+  const record = deps.ledger.get(into)
+  if (record?.state === 'staging') return true
+  const other = deps.ledger.volumes(into).find(one => one.volume === volume)
+  const unread = other !== undefined && other.source !== source && !other.staged
+  // One that waits for a person or for other volumes would have this one stand behind it for ever.
+  return unread && ['queued', 'running'].includes(deps.operations.get(record?.operation ?? '')?.state ?? '')
 }
 
 /** What the receipt of an import says of how it ended. */
