@@ -12,6 +12,7 @@ import type { Operation } from '../../appliance/model/operation.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { recoverImports } from '../../appliance/operations/import-leftovers.ts'
 import { baseGeneration } from '../../appliance/operations/base-generation.ts'
+import type { ImportSteps } from '../../appliance/operations/import-steps.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { createRescans } from '../../appliance/operations/rescans.ts'
 import { openHistory } from '../../appliance/state/history.ts'
@@ -58,7 +59,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; around?: (steps: ImportSteps) => ImportSteps }
 
 let requests = 0
 
@@ -89,7 +90,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     ...(options.openMedia === undefined ? {} : { openMedia: options.openMedia }),
     ...(options.scan === undefined ? {} : { scanners }),
   })
-  const imports = createImports({ operations, steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
+  const imports = createImports({ operations, steps: options.around?.(steps) ?? steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   const audited: NewAuditRecord[] = []
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: importLedger(database), clock, withdrawnBy: digest => withdrawn.byDigest(digest)?.id,

@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
 import type { OnJournal } from '../../../appliance/operations/engine.ts'
 import { openPlainFile, type OpenMedia } from '../../../importer/unpack/index.ts'
 import { bundleOf, person } from '../../support/bundles.ts'
@@ -166,6 +167,38 @@ await t.test('a better copy of a volume that comes while its set waits for its t
   t.match([site.imports.get(record.id).state, site.operations.get(record.operation)?.state, site.operations.get(copy.id)?.state], ['verified', 'queued', 'queued'])
   letGo()
   t.match(await site.operations.settled(copy.id), { state: 'succeeded', result: { import: record.id, joined: true } })
+  await cameIn(t, site, record.id, files)
+})
+
+await t.test('a resume waits until the run that failed has emptied the staging folder', async t => {
+  const [failing, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  let isGood = false
+  const pulledOnce: OpenMedia = async source => {
+    const media = await openPlainFile(source)
+    return { ...media, payload: async offset => (isGood ? await media.payload(offset) : Promise.reject(new DrydockError('DD-MEDIA-001', 'expected a stick, found it pulled', 'plug it in'))) }
+  }
+  const site = await openSite(t, {
+    trust, openMedia: pulledOnce,
+    around: steps => ({
+      ...steps,
+      async clean(id) {
+        failing.resolve()
+        await gone.promise
+        await steps.clean(id)
+      },
+    }),
+  })
+  const files = { a: 'first' }
+  const { record } = await site.submit((await bundleOf({ folder: t.testdir(), signers: release, files })).file)
+  await site.imports.proceed(record.id, 'olga')
+  await failing.promise
+  t.match([site.imports.get(record.id).state, site.operations.get(record.operation)?.state], ['failed', 'running'])
+  isGood = true
+  const { id } = site.imports.resume(record.id, { actor: 'olga', idempotencyKey: 'resumed' })
+  await new Promise(resolve => setTimeout(resolve, 200))
+  t.match(site.imports.get(record.id), { state: 'failed', operation: record.operation }, 'it has not begun')
+  gone.resolve()
+  t.match(await site.operations.settled(id), { state: 'waiting', waitingOn: 'approval' })
   await cameIn(t, site, record.id, files)
 })
 
