@@ -2,7 +2,7 @@ import { rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
 import { byteText } from '../../appliance/core/byte-text.ts'
 import type { Clock } from '../../appliance/core/clock.ts'
-import { digestFromHex, digestOf, type Digest } from '../../appliance/core/digest.ts'
+import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
@@ -21,7 +21,7 @@ import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { bytesCopied, bytesWritten, copiesOf, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
+import { bytesCopied, bytesWritten, copiesOf, keptName, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { askingOnce } from './asking-once.ts'
@@ -151,7 +151,7 @@ export function createImporter(deps: ImporterDeps) {
         const plan = planOf(verified.manifest, index, number, deps.blobs.has)
         await checkSpace(bytesWritten(plan) + (number === 1 ? bytesCopied(index, deps.blobs.has) : 0))
         if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
-        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [digestFromHex(name.slice(-64))] : [])))
+        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [keptName(name)] : [])))
         const payload = await volume.payload(payloadOffset)
         try {
           return await unpackVolume({ verified, index, volume: number, media: payload, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })

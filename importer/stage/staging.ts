@@ -12,6 +12,7 @@ import type { BlobStore } from '../../mirror/store/blobs.ts'
 /**
  *     staging/<import>/head/manifest.json, manifest.json.asc, index-0 …   what was verified, as it was read
  *     staging/<import>/blobs/<hex>                                        payload that is not in the store yet
+ *     staging/<import>/blobs/<hex>.frame                                  chunks as they travelled, of a set with parity
  *     staging/<import>/parity/<hex>.joining                               parity shards, while a volume is missing
  *     staging/<import>/rebuilt/                                           volume files made from them, until they are staged
  *     staging/<import>/scan/                                              what scanners see of it, while they look
@@ -26,7 +27,7 @@ export type Staging = {
   /** Empty again: a run that was cut off may have left files whose bytes never reached the disk. */
   emptyBlobs(): Promise<void>
   /** Without what an unfinished run of one volume may have written; what other volumes brought stays. */
-  emptyOf(digests: readonly Digest[]): Promise<void>
+  emptyOf(names: readonly string[]): Promise<void>
   /** Makes a blob that was joined from parts a staged one, when all of it has its digest. @throws DD-BUNDLE-012, DD-IMPORT-030 */
   finishJoined(digest: Digest, made: Joining): Promise<void>
   /** Plain files only: the folder was written by the unpacker. */
@@ -67,9 +68,9 @@ export function stagingOf(folder: string): Staging {
       await rm(blobs, { recursive: true, force: true })
       await mkdir(blobs, { recursive: true, mode: 0o700 })
     },
-    async emptyOf(digests) {
+    async emptyOf(names) {
       await mkdir(blobs, { recursive: true, mode: 0o700 })
-      for (const digest of digests) await rm(pathOf(digest), { force: true })
+      for (const name of names) await rm(join(blobs, name), { force: true })
     },
     async finishJoined(digest, made) {
       const joining = join(blobs, joiningName(hexOf(digest)))

@@ -5,7 +5,7 @@ import { pages } from '../../appliance/core/pages.ts'
 import { readVolume, type VolumeReader } from '../../bundles/archive/reader.ts'
 import { Joining } from './joining.ts'
 import { mediumFrom } from './medium.ts'
-import { plannedOf, type Planned } from './planned-line.ts'
+import { keptNameOf, plannedOf, type Planned } from './planned-line.ts'
 import { StagedFile } from './staged-file.ts'
 import { unfold } from './zstd-frame.ts'
 
@@ -60,8 +60,8 @@ async function take(volume: VolumeReader, planned: Planned): Promise<void> {
     const entry = await volume.entry()
     throw wrongEntry(`${name} (${planned.size} bytes)`, entry === undefined ? 'the end of the archive' : `${JSON.stringify(entry.name)} (${entry.size} bytes)`)
   }
-  const path = `${STAGING}/${planned.hex}`
-  const hex = planned.content !== undefined ? await writeChunk(volume, planned, planned.content) : targets.length > 0 ? await writePiece(volume, planned) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path)
+  const path = `${STAGING}/${keptNameOf(planned)}`
+  const hex = planned.content !== undefined ? await writeChunk(volume, planned, planned.content, path) : targets.length > 0 ? await writePiece(volume, planned) : !planned.keep ? await hashOnly(volume) : planned.size <= SMALL_BYTES ? await writeSmall(volume, path) : await writeLarge(volume, path)
   if (hex !== planned.hex) {
     if (planned.keep && planned.content === undefined) unlinkSync(path)
     throw new DrydockError('DD-BUNDLE-008', `expected ${name} to have sha256:${planned.hex}, found sha256:${hex}`, 'the copy is damaged: copy the bundle again from where it was built')
@@ -135,7 +135,7 @@ async function filled(volume: VolumeReader, into: Buffer): Promise<Buffer> {
  * A chunk is small enough to be held, so it is unfolded only when its bytes are those that were signed, and written only when what it
  * unfolds to is. In a set with parity its compressed bytes stay too.
  */
-async function writeChunk(volume: VolumeReader, { name, hex, size, keep, targets }: Planned, content: NonNullable<Planned['content']>): Promise<string> {
+async function writeChunk(volume: VolumeReader, { name, hex, size, keep, targets }: Planned, content: NonNullable<Planned['content']>, path: string): Promise<string> {
   const frame = Buffer.allocUnsafe(size)
   let have = 0
   for (let chunk = await volume.chunk(); chunk !== undefined; chunk = await volume.chunk()) have += chunk.copy(frame, have)
@@ -145,7 +145,7 @@ async function writeChunk(volume: VolumeReader, { name, hex, size, keep, targets
   const unfolded = createHash('sha256').update(bytes).digest('hex')
   if (unfolded !== content.hex) throw new DrydockError('DD-BUNDLE-030', `expected ${name} to unfold to sha256:${content.hex}, found sha256:${unfolded}`, 'the bundle was built wrong, though it is signed: build it again, and find out who changed the builder')
   await joining.write(targets, bytes, 0, content.size, false)
-  if (keep) writeWhole(`${STAGING}/${hex}`, frame)
+  if (keep) writeWhole(path, frame)
   return found
 }
 

@@ -103,3 +103,8 @@ export function copiesOf(index: VerifiedIndex, holds: (digest: Digest) => boolea
 export function joiningName(hex: string): string {
   return `${hex}.joining`
 }
+
+/** What of an entry stays as it stood in the volume lies in the staging folder under this name: a blob, or a chunk, whose bytes may be those of a blob. */
+export function keptName(entry: string): string {
+  return `${entry.slice(-64)}${entry.startsWith(CHUNKS) ? '.frame' : ''}`
+}

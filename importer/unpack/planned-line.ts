@@ -12,6 +12,11 @@ export function plannedOf(line: string): Planned {
   }
 }
 
+/** As `keptName` of plan.ts has it. */
+export function keptNameOf({ name, hex }: Planned): string {
+  return name.startsWith('chunks/') ? `${hex}.frame` : hex
+}
+
 /** `HEX@OFFSET*COUNT`, with `=SIZE` behind it for a blob that comes whole. */
 function targetOf(text: string): Target {
   const [offset = '', count = '', whole] = text.slice(65).split(/[*=]/)

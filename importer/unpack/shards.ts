@@ -8,7 +8,7 @@ import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parityEntries } from '../../bundles/format/parity.ts'
 import type { VerifiedIndex } from '../../bundles/format/verified.ts'
 import type { Segment } from '../../bundles/parity/index.ts'
-import { joiningName, type Planned } from './plan.ts'
+import { joiningName, keptName, type Planned } from './plan.ts'
 
 /** A parity volume as the confined process takes it: its slices, one after the other, are joined to the shard. */
 export function parityPlan(manifest: Manifest, volume: number): Planned[] {
@@ -43,8 +43,7 @@ export function segmentsStaged(index: VerifiedIndex, volume: number, folder: str
   return entriesOf(index, volume).map(({ name, size }) => {
     const place = places.get(name)
     if (place !== undefined) return { path: pathOf(place.blob), position: place.offset, length: size }
-    const digest = digestFromHex(name.slice(-64))
-    return { path: name.startsWith(BLOBS) ? pathOf(digest) : join(folder, hexOf(digest)), position: 0, length: size }
+    return { path: name.startsWith(BLOBS) ? pathOf(digestFromHex(name.slice(-64))) : join(folder, keptName(name)), position: 0, length: size }
   })
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createReadStream, existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -166,4 +167,19 @@ await t.test('a large uncompressed blob in chunks over several volumes comes bac
   t.ok(manifest.volumes.length > 2)
   t.ok(volumes.some(({ file }) => readFileSync(file).includes('chunks/')), 'it travels in chunks')
   await toTheEnd(t, site, await submitAll(site, volumes.filter((_volume, k) => k !== 1).map(({ file }) => file)), content)
+})
+
+await t.test('a blob with the very bytes of a compressed chunk of another one is no reason to refuse the set', async t => {
+  const disk = randomBytes(6 * 1024 * 1024).map(byte => byte & 0x3f)
+  const plain = await bundleOf({ folder: join(t.testdir({ plain: {}, set: {} }), 'plain'), signers, files: { disk } })
+  const entries = execFileSync('tar', ['-tf', plain.volumes[0]!.file], { encoding: 'utf8' }).split('\n').filter(name => name.startsWith('chunks/'))
+  const [first, last] = [entries[0], entries.at(-1)].map(name => execFileSync('tar', ['-xOf', plain.volumes[0]!.file, name!]))
+  const content = { ...files, disk, first: first!, last: last! }
+  const { volumes, manifest } = await bundleOf({ folder: join(t.testdirName, 'set'), signers, files: content, volumeBytes: 3_000_000, parity: 1 })
+  t.ok(manifest.volumes.length > 1)
+  for (const name of [entries[0]!, entries.at(-1)!]) for (const kind of ['chunks', 'blobs']) t.ok(volumes.some(({ file }) => readFileSync(file).includes(`${kind}/${name.slice(7)}`)), `the set has it in ${kind}`)
+  for (const lost of [undefined, ...manifest.volumes.keys()]) {
+    const site = await openSite(t, { trust })
+    await toTheEnd(t, site, await submitAll(site, volumes.filter((_volume, k) => k !== (lost ?? manifest.volumes.length)).map(({ file }) => file)), content)
+  }
 })
