@@ -9,6 +9,8 @@ import { openOnMedium, type FileOnMedium } from './reader-file.ts'
 const LOOK_EVERY_MS = 1_000
 /** A stick that was just put in may need a moment: a look that failed is tried again so often, one poll after the other. */
 const TRIES = 3
+/** How long a look that hangs in the kernel may hold up a stop; it ends with the process. */
+const LEAVE_MS = 5_000
 
 /** A medium that is plugged in, as people are shown it. */
 export type Medium = {
@@ -41,9 +43,9 @@ export type Removable = {
   stop(): Promise<void>
 }
 
-type Present = { medium: Medium; key: string; tries: number }
+type Present = { medium: Medium; key: string; tries: number; looking: Promise<void> | undefined }
 
-/** Watches devices come and go. A medium is read once when it appears, in the sandbox; nothing is mounted. */
+/** Watches devices come and go. A medium is read once when it appears, in the sandbox; nothing is mounted. One that does not answer holds up no other. */
 export function watchRemovable(deps: RemovableDeps): Removable {
   const present = new Map<string, Present>()
   const sources = new Map<string, FileOnMedium>()
@@ -59,7 +61,7 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       if (first === undefined) throw new DrydockError('DD-MEDIA-004', `expected FAT, exFAT, ext4, ISO 9660 or UDF, found ${looked.others.length === 0 ? 'no file system that is known' : looked.others.join(', ')}`, 'plug it in again, and check it on the machine that wrote it before anything else: it may hold the only copy; a stick that is really empty wants FAT32 or exFAT')
       Object.assign(entry.medium, { label: first.label, fileSystem: looked.systems.map(({ kind }) => kind).join(', '), serial: first.serial, state: 'ready', ...remarkOn(looked), bundles: looked.bundles })
     } catch (failure) {
-      if (stopping.signal.aborted) return
+      if (stopping.signal.aborted || isGone(device, entry)) return
       const error = asDrydockError(failure)
       Object.assign(entry.medium, { state: 'unreadable', why: error.message, hint: error.hint })
       // A stick that is still waking up says the strangest things; rights and mounts stay what they are.
@@ -69,10 +71,20 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       }
       return
     }
+    if (isGone(device, entry)) return
     entry.tries = TRIES
     deps.told('media.inserted', entry.medium)
     for (const { source, file } of entry.medium.bundles) sources.set(source, file)
     for (const bundle of entry.medium.bundles) await deps.arrived(bundle, entry.medium)
+  }
+
+  /** It was pulled, and perhaps another one put in, while it was looked at. */
+  function isGone({ name }: Device, entry: Present): boolean {
+    return present.get(name) !== entry
+  }
+
+  function failed(failure: unknown): void {
+    deps.log.warn({ code: asDrydockError(failure).code, cause: String(failure) }, 'media could not be looked at')
   }
 
   function gone(name: string, { medium }: Present): void {
@@ -87,15 +99,17 @@ export function watchRemovable(deps: RemovableDeps): Removable {
     for (const device of devices) {
       if (stopping.signal.aborted) return
       const known = present.get(device.name)
-      const entry = known ?? { key: device.key, tries: 0, medium: { device: device.name, bytes: device.bytes, label: null, fileSystem: null, serial: null, state: 'reading', why: null, hint: null, bundles: [] } }
+      const entry = known ?? { key: device.key, tries: 0, looking: undefined, medium: { device: device.name, bytes: device.bytes, label: null, fileSystem: null, serial: null, state: 'reading', why: null, hint: null, bundles: [] } }
       present.set(device.name, entry)
-      if (entry.tries < TRIES) await look(device, entry)
+      if (entry.tries < TRIES) entry.looking ??= look(device, entry).catch(failed).finally(() => {
+        entry.looking = undefined
+      })
     }
   }
 
   let running: Promise<void> = Promise.resolve()
   const round = (): void => {
-    running = poll().catch((failure: unknown) => deps.log.warn({ code: asDrydockError(failure).code, cause: String(failure) }, 'media could not be looked at')).finally(() => {
+    running = poll().catch(failed).finally(() => {
       if (!stopping.signal.aborted) timer = setTimeout(round, deps.everyMs ?? LOOK_EVERY_MS)
     })
   }
@@ -114,6 +128,10 @@ export function watchRemovable(deps: RemovableDeps): Removable {
       stopping.abort()
       clearTimeout(timer)
       await running
+      const leave = Promise.withResolvers<void>()
+      const leaving = setTimeout(leave.resolve, LEAVE_MS)
+      await Promise.race([Promise.all([...present.values()].map(async ({ looking }) => await looking)), leave.promise])
+      clearTimeout(leaving)
     },
   }
 }

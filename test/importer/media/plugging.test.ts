@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, truncateSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -57,6 +58,26 @@ const importIn = async (appliance: Appliance, state: ImportRecord['state'], sequ
 
 /** Long enough for several looks: whatever would start again by itself would have. */
 const severalLooks = async (): Promise<void> => await new Promise(done => setTimeout(done, 12 * EVERY.everyMs + 4 * EVERY.settleMs))
+
+await t.test('a stick that does not answer holds up no other one', async t => {
+  const { site, devices, start } = await newBench(t)
+  const [silent, image] = [join(site.folder, 'silent'), join(site.folder, 'stick')]
+  // Nobody ever writes into it, so that whoever reads it waits.
+  execFileSync('mkfifo', [silent])
+  makeImage('FAT', (await bundleIn(site, 1)).folder, image)
+  const appliance = await start()
+  devices.plugIn('sda', silent)
+  const stateOf = async (device: string): Promise<string | undefined> => (await appliance.services.media.list()).find(({ id }) => id === device)?.state
+  await until('it is looked at', async () => (await stateOf('sda')) === 'reading')
+  devices.plugIn('sdb', image)
+  await importIn(appliance, 'verified')
+  t.same([await stateOf('sda'), await stateOf('sdb')], ['reading', 'ready'])
+  devices.unplug('sda')
+  await until('it is gone', async () => (await stateOf('sda')) === undefined)
+  const began = performance.now()
+  await appliance.close()
+  t.ok(performance.now() - began < 20_000, 'and a stop does not wait for it')
+})
 
 await t.test('a stick that is plugged in starts the preflight of its bundle, once, and two people bring it in', async t => {
   const { site, devices, start } = await newBench(t)
