@@ -5,14 +5,21 @@ import { DrydockError } from '../core/error.ts'
 import type { ImportLedger, SignedReceipt } from './import-ledger.ts'
 import type { OperationContext, Operations } from './operation-kind.ts'
 
+/** What a volume says beside its head. */
+export type HeadRead = { first: string | null; payloadOffset: number; size: number | null }
+
 export type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
 
 /** The steps over one import's staging folder; importer/stage implements them. Each may be run again after a kill. */
 export interface ImportSteps {
   /** The table of states. */
   mayBecome(from: ImportState, to: ImportState): boolean
-  /** `volume` is which one of `volumeNames` the source is, from 1; after the volumes they name the parity volumes. */
-  verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }>
+  /** The device that a source lies on, as far as the source tells. */
+  placeOf(source: string): string
+  /** Takes manifest, signatures and index off the medium. @throws DD-MEDIA-006 when it neither answers nor fails */
+  read(id: string, source: string, signal: AbortSignal): Promise<HeadRead>
+  /** Judges what was read. `volume` is which one of `volumeNames` the source is, from 1; after the volumes they name the parity volumes. */
+  verify(id: string, source: string, read: HeadRead): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }>
   missing(id: string): Promise<string[]>
   stage(id: string, source: string, work: Work, volume?: number): Promise<{ bytes: number; kept: number; peakKiB: number }>
   /** Stages volumes that are lost, made from those that are staged. Parity volumes count on after the last volume. */
@@ -28,10 +35,11 @@ export interface ImportSteps {
 }
 
 /**
- * Where an import stands in line. What it is shows only once it is verified, so all begin in `front`: there stands what takes moments and
- * must be in order: verification, joining of volumes, promotion, a recall, a new trust. Payload is staged and scanned in a lane of its own.
+ * Where an import stands in line. It begins where its source lies, with those that lie there too: a device may take long to answer, or never
+ * do. What it is shows only once it is verified, so all go on in `front`: there stands what takes moments and must be in order: verification,
+ * joining of volumes, promotion, a recall, a new trust. Payload is staged and scanned in a lane of its own.
  */
-export const LANES = { front: 'import', payload: 'import:payload' } as const
+export const LANES = { front: 'import', payload: 'import:payload', reading: (place: string) => `import:reading:${place}` } as const
 
 /** What was submitted: `import` is null for a new one and the id of a failed one that is taken up again. */
 export type ImportParams = {

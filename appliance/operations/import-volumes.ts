@@ -13,7 +13,7 @@ const WAITS = /^(volumes|again)-\d+$/
 const LIVE: readonly ImportState[] = ['verified', 'parked', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting']
 
 /** What says that one volume is bad or gone, and nothing about the others: another copy of it mends that. */
-const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-BUNDLE-022', 'DD-IMPORT-013', 'DD-IMPORT-017', 'DD-MEDIA-001', 'DD-MEDIA-002']
+const OF_ONE_VOLUME: readonly ErrorCode[] = ['DD-BUNDLE-003', 'DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-BUNDLE-007', 'DD-BUNDLE-008', 'DD-BUNDLE-022', 'DD-IMPORT-013', 'DD-IMPORT-017', 'DD-MEDIA-001', 'DD-MEDIA-002', 'DD-MEDIA-006']
 
 export type Joined = { into: string; woke: string | null }
 

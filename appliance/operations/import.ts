@@ -7,7 +7,7 @@ import { ERRORS } from '../core/errors/table.ts'
 import { controlEvents, withoutPayload } from './import-control.ts'
 import { moverOf, type Move } from './import-move.ts'
 import { decide, LANES, work, type Decision, type ImportDeps, type ImportParams } from './import-steps.ts'
-import { outcomeOf, verified } from './import-verify.ts'
+import { headRead, outcomeOf, readingLane, verified } from './import-verify.ts'
 import { discardVolumes, parkedUntilAllCame, stageVolumes } from './import-volumes.ts'
 import { keptUntil } from './upload-lifetime.ts'
 import type { OperationContext, OperationKind } from './operation-kind.ts'
@@ -22,7 +22,7 @@ export function importOperation(deps: ImportDeps): OperationKind<ImportParams> {
   return {
     kind: IMPORT_KIND,
     subject: params => `import:${params.fileName}`,
-    lane: () => LANES.front,
+    lane: params => readingLane(deps, params),
     async run(context, params) {
       const id = params.import ?? context.id
       try {
@@ -49,7 +49,9 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   })
   context.emit({ type: 'import.found', subject: `import:${params.fileName}`, fields: { bundle: params.fileName, by: context.actor } })
 
-  const verdict = await verified(deps, context, params, { id, source }, move)
+  const read = await headRead(deps, context, params, { id, source })
+  await context.enterLane(LANES.front, 'verifying')
+  const verdict = await verified(deps, context, params, { id, source, read }, move)
   if ('joined' in verdict) return { import: verdict.joined.into, joined: true, woke: verdict.joined.woke }
   if ('promoted' in verdict) return await end(deps, context, params, id, deps.ledger.get(id)!.preflight!, verdict.promoted, [])
   const { preflight, missing, names } = verdict

@@ -30,20 +30,34 @@ export async function readIndexParts(volume: VolumeReader, parts: readonly { nam
   return read
 }
 
+/** The name of the first entry behind the index, by which a volume tells which one of its set it is; null when it has none, or is the only one. */
+export async function readFirstName(volume: VolumeReader, manifest: Manifest): Promise<string | null> {
+  return isAlone(manifest) ? null : ((await volume.peek())?.name ?? null)
+}
+
 /**
  * Which volume of its set this one is; parity volumes count on after the last one. Nothing else in a volume says it, neither its name
  * nor its head, so that they cannot disagree.
+ * @param first what `readFirstName` gave
  * @throws DD-BUNDLE-007 when it begins with no volume's first entry
  */
-export async function readVolumeNumber(volume: VolumeReader, manifest: Manifest, entries: readonly PayloadEntry[]): Promise<number> {
+export function numberOfFirst(manifest: Manifest, entries: readonly PayloadEntry[], first: string | null): number {
   const { volumes, parity = [] } = manifest
-  if (volumes.length + parity.length === 1) return 1
-  const first = await volume.peek()
-  const number = volumes.findIndex(({ firstEntry }) => entries[firstEntry]?.name === first?.name) + 1
+  if (isAlone(manifest)) return 1
+  const number = volumes.findIndex(({ firstEntry }) => (entries[firstEntry]?.name ?? null) === first) + 1
   if (number > 0) return number
-  const shard = parity.findIndex((_shard, k) => parityEntries(manifest, volumes.length + k + 1)[0]!.name === first?.name) + 1
+  const shard = parity.findIndex((_shard, k) => parityEntries(manifest, volumes.length + k + 1)[0]!.name === first) + 1
   if (shard > 0) return volumes.length + shard
-  throw unexpected(`the first entry of one of ${manifest.volumes.length} volumes`, first === undefined ? 'the end of the archive' : JSON.stringify(first.name))
+  throw unexpected(`the first entry of one of ${manifest.volumes.length} volumes`, first === null ? 'the end of the archive' : JSON.stringify(first))
+}
+
+/** Both of them. */
+export async function readVolumeNumber(volume: VolumeReader, manifest: Manifest, entries: readonly PayloadEntry[]): Promise<number> {
+  return numberOfFirst(manifest, entries, await readFirstName(volume, manifest))
+}
+
+function isAlone({ volumes, parity = [] }: Manifest): boolean {
+  return volumes.length + parity.length === 1
 }
 
 async function readWhole(volume: VolumeReader, name: string, most: number): Promise<Buffer> {

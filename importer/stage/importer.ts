@@ -21,7 +21,7 @@ import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { bytesCopied, bytesWritten, copiesOf, keptName, openVolume, parityPath, planOf, unpackVolume, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
+import { answering, bytesCopied, bytesWritten, checkVolumeLength, copiesOf, keptName, openPlainFile, openVolume, parityPath, placeOf, planOf, unpackVolume, volumeNumber, type Ends, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { askingOnce } from './asking-once.ts'
@@ -63,6 +63,8 @@ export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hit
   scanners?: Scanners
   /** How a source is read; left out, it is a path of this machine. */
   openMedia?: OpenMedia
+  /** How long it may make no progress, milliseconds. */
+  answerMs?: number
 }
 
 type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
@@ -75,6 +77,7 @@ export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
   const policy: FindingPolicy = { recalled: deps.withdrawn.byItem, internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
+  const openMedia = answering(deps.openMedia ?? openPlainFile, deps.answerMs)
   const { verifyIndex, forget } = rememberingVerifyIndex()
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
@@ -104,25 +107,33 @@ export function createImporter(deps: ImporterDeps) {
   return {
     mayBecome,
 
-    /** Reads and judges manifest, signatures and index; no payload. */
-    async verify(id: string, source: string): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }> {
-      const volume = await openVolume(source, deps.openMedia)
+    placeOf,
+
+    /** Takes manifest, signatures and index off the medium; no payload. They are judged by `verify`, which needs no medium. */
+    async read(id: string, source: string, signal: AbortSignal): Promise<Ends> {
+      const volume = await openVolume(source, openMedia, signal)
       try {
         const verified = await verifyNow(volume.head)
-        const { parts, payloadOffset } = await volume.indexParts(verified)
-        const index = verifyIndex(verified, parts)
-        const number = await volume.number(verified, index)
-        volume.checkLength(verified, index, number, payloadOffset)
+        const { parts } = await volume.indexParts(verified)
+        const ends = await volume.ends(verified)
         await staging(id).keepHead(volume.head, parts)
-        const missing = missingFrom(verified, index)
-        const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
-        // What is mixed was refused by verification.
-        const control = controlOf(verified.manifest) as ControlKind | null
-        const preflight = control === null ? plain : await controlPreflight(deps, control, { head: volume.head, verified, index }, plain)
-        return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing, volume: number, volumeNames: namesOf(verified.manifest) }
+        return ends
       } finally {
         await volume.close()
       }
+    },
+
+    /** Judges what `read` took from `source`. */
+    async verify(id: string, source: string, ends: Ends): Promise<{ preflight: Preflight; approvals: number; missing: string[]; volume: number; volumeNames: string[]; control: ControlKind | null }> {
+      const { head, verified, index } = await verifiedAgain(id)
+      const volume = volumeNumber(verified, index, ends)
+      checkVolumeLength(verified, index, volume, ends)
+      const missing = missingFrom(verified, index)
+      const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
+      // What is mixed was refused by verification.
+      const control = controlOf(verified.manifest) as ControlKind | null
+      const preflight = control === null ? plain : await controlPreflight(deps, control, { head, verified, index }, plain)
+      return { preflight, control, approvals: verified.sequence.jump === null && control !== 'trust' ? 1 : 2, missing, volume, volumeNames: namesOf(verified.manifest) }
     },
 
     /** For a parked delta: what it still misses. */
@@ -136,7 +147,7 @@ export function createImporter(deps: ImporterDeps) {
      * after the last one `finishStaging` must follow.
      */
     async stage(id: string, source: string, work: Work, expected = 1): Promise<{ bytes: number; kept: number; peakKiB: number }> {
-      const volume = await openVolume(source, deps.openMedia)
+      const volume = await openVolume(source, openMedia, work.signal)
       try {
         const kept = await staging(id).readHead()
         if (!kept.manifest.equals(volume.head.manifest)) {
@@ -145,7 +156,7 @@ export function createImporter(deps: ImporterDeps) {
         const verified = await verifyNow(volume.head)
         const { parts, payloadOffset } = await volume.indexParts(verified)
         const index = verifyIndex(verified, parts)
-        const number = await volume.number(verified, index)
+        const number = volumeNumber(verified, index, await volume.ends(verified))
         if (number !== expected) throw new DrydockError('DD-IMPORT-017', `expected volume ${expected} at ${source}, found volume ${number} there`, 'bring the volume that is missing: `drydock import run`')
         if (number > verified.manifest.volumes.length) return await stageParity(id, { volume, verified, index, number, payloadOffset }, work)
         const plan = planOf(verified.manifest, index, number, deps.blobs.has)

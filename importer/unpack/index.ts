@@ -1,4 +1,5 @@
-export { openPlainFile, openVolume, type MediaFile, type OpenMedia, type OpenVolume, type Payload } from './open-volume.ts'
+export { answering, placeOf } from './answering.ts'
+export { checkVolumeLength, openPlainFile, openVolume, volumeNumber, type Ends, type MediaFile, type OpenMedia, type OpenVolume, type Payload } from './open-volume.ts'
 export { bytesCopied, bytesWritten, copiesOf, joiningName, keptName, planOf, type Copying } from './plan.ts'
 export { parityPath, segmentsStaged, type Held } from './shards.ts'
 export { unpackVolume, type UnpackInput, type Unpacked } from './unpack.ts'

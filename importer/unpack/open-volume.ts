@@ -1,7 +1,7 @@
 import { constants } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
-import { checkLength, fileSource, readHead, readIndexParts, readVolume, readVolumeNumber, volumeBytes, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
+import { checkLength, fileSource, numberOfFirst, readFirstName, readHead, readIndexParts, readVolume, volumeBytes, type ByteSource, type VolumeHead } from '../../bundles/archive/index.ts'
 import { entriesOfAny } from '../../bundles/format/brought.ts'
 import { volumeName } from '../../bundles/format/manifest-file.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
@@ -27,25 +27,36 @@ export type MediaFile = {
   close(): Promise<void>
 }
 
-/** How a source becomes bytes. Removable media have their own way; everything else is a path. @throws DD-IMPORT-013 */
-export type OpenMedia = (source: string) => Promise<MediaFile>
+/** How a source becomes bytes. Removable media have their own way; everything else is a path. The signal is for `answering`. @throws DD-IMPORT-013 */
+export type OpenMedia = (source: string, signal?: AbortSignal) => Promise<MediaFile>
 
 /** A volume that was opened once. Everything of one import is read front to back. */
 export type OpenVolume = {
   readonly head: VolumeHead
   /** The compressed index; only after the manifest was verified. The payload begins where it ends. */
   indexParts(verified: VerifiedManifest): Promise<{ parts: Buffer[]; payloadOffset: number }>
-  /** Which volume of its set this is, from 1; after `indexParts`. @throws DD-BUNDLE-007 */
-  number(verified: VerifiedManifest, index: VerifiedIndex): Promise<number>
-  /** Whether the file can hold all of volume `number`, whose payload begins at this byte, and nothing else. @throws DD-BUNDLE-005, 006 */
-  checkLength(verified: VerifiedManifest, index: VerifiedIndex, number: number, payloadOffset: number): void
+  /** What tells which volume of its set this is; after `indexParts`. @throws DD-BUNDLE-003, 005 */
+  ends(verified: VerifiedManifest): Promise<Ends>
   payload(offset: number): Promise<Payload>
   close(): Promise<void>
 }
 
+/** The name of its first entry, where a set has several volumes, the byte at which its payload begins, and how long the file is, where that can be known. */
+export type Ends = { first: string | null; payloadOffset: number; size: number | null }
+
+/** Which volume of its set this is, from 1. @throws DD-BUNDLE-007 */
+export function volumeNumber({ manifest }: VerifiedManifest, index: VerifiedIndex, { first }: Ends): number {
+  return numberOfFirst(manifest, index.entries, first)
+}
+
+/** Whether the file can hold all of volume `number` and nothing else. @throws DD-BUNDLE-005, 006 */
+export function checkVolumeLength({ manifest }: VerifiedManifest, index: VerifiedIndex, number: number, { payloadOffset, size }: Ends): void {
+  if (size !== null) checkLength(volumeBytes(payloadOffset, entriesOfAny(manifest, index, number)), size, volumeName(manifest, number))
+}
+
 /** Opens a volume and reads manifest and signatures, nothing else. @throws DD-IMPORT-013, DD-BUNDLE-003, 005, 007, 010, 022 */
-export async function openVolume(source: string, openMedia: OpenMedia = openPlainFile): Promise<OpenVolume> {
-  const media = await openMedia(source)
+export async function openVolume(source: string, openMedia: OpenMedia = openPlainFile, signal?: AbortSignal): Promise<OpenVolume> {
+  const media = await openMedia(source, signal)
   try {
     const volume = readVolume(media.head)
     const head = await readHead(volume)
@@ -55,9 +66,9 @@ export async function openVolume(source: string, openMedia: OpenMedia = openPlai
         const parts = await readIndexParts(volume, verified.manifest.index)
         return { parts, payloadOffset: volume.position() }
       },
-      number: (verified, index) => readVolumeNumber(volume, verified.manifest, index.entries),
-      checkLength({ manifest }, index, number, payloadOffset) {
-        if (media.size !== undefined) checkLength(volumeBytes(payloadOffset, entriesOfAny(manifest, index, number)), media.size, volumeName(manifest, number))
+      async ends({ manifest }) {
+        const payloadOffset = volume.position()
+        return { payloadOffset, first: await readFirstName(volume, manifest), size: media.size ?? null }
       },
       payload: offset => media.payload(offset),
       close: () => media.close(),

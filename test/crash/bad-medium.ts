@@ -19,6 +19,8 @@ export type Fault =
   | { kind: 'truncated' | 'grows'; at: number }
   /** Pulled: from then on nothing can be read. */
   | { kind: 'pulled'; reads: number }
+  /** From then on it says nothing, and does not fail either. */
+  | { kind: 'hangs'; reads: number }
   /** One bit is other in one of so many reads. */
   | { kind: 'flips'; every: number }
 
@@ -33,7 +35,7 @@ let furthest = 0
 const point = 'at' in spec ? Math.floor(spec.at * bytes.length) : 0
 const reached = (): boolean => furthest > point
 
-function answered(offset: number, length: number): Buffer | number {
+function answered(offset: number, length: number): Buffer | number | undefined {
   reads++
   const part = Buffer.from(bytes.subarray(offset, offset + length))
   const isAgain = Array.from({ length: Math.ceil(part.length / BLOCK) }, (_, k) => Math.floor(offset / BLOCK) + k).filter(block => seen.has(block) || !seen.add(block)).length > 0
@@ -49,6 +51,7 @@ function answered(offset: number, length: number): Buffer | number {
   if (spec.kind === 'truncated') return reached() ? part.subarray(0, Math.max(0, point - offset)) : part
   if (spec.kind === 'grows') return reached() && part.length < length ? Buffer.concat([part, Buffer.alloc(length - part.length, 'more')]) : part
   if (spec.kind === 'pulled') return reads > spec.reads ? EIO : part
+  if (spec.kind === 'hangs') return reads > spec.reads ? undefined : part
   if (spec.kind === 'flips') return reads % spec.every === 0 ? turn(at => at === offset + (reads % Math.max(1, part.length))) : part
   return part
 }

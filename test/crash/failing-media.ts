@@ -1,4 +1,4 @@
-import { execFileSync, fork } from 'node:child_process'
+import { execFileSync, fork, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdirSync, readdirSync, renameSync } from 'node:fs'
 import { join } from 'node:path'
@@ -98,6 +98,31 @@ for (const [what, list] of Object.entries(FAULTS)) {
     }
   })
 }
+
+await t.test('a stick that neither answers nor fails is named after a while, others come in meanwhile, and it comes in when it is there again', async t => {
+  for (const reads of [0, 1]) {
+    const patient = await openSite(t, { trust: trustOf([ana, jon]), answerMs: 1_500 })
+    const [contents, signers] = [{ a: noise(MIB, 3), b: noise(5000, 4) }, [ana.signer, jon.signer]]
+    const { file } = await bundleOf({ folder: join(folder, `hangs-${reads}`), files: contents, signers })
+    const other = await bundleOf({ folder: join(folder, `other-${reads}`), signers, stream: 'other' })
+    const server = fork(join(import.meta.dirname, 'bad-medium.ts'), [stick, file, JSON.stringify({ kind: 'hangs', reads })])
+    await once(server, 'message')
+    const { id } = patient.imports.submitPath(join(stick, 'bundle.drydock'), { actor: 'olga', idempotencyKey: 'hangs' })
+    t.match(await patient.importBundle(other.file), { state: 'imported' })
+    t.match(await patient.operations.settled(id), { state: 'failed', error: { code: 'DD-MEDIA-006' } }, 'the kernel waits for it still')
+    server.kill('SIGKILL')
+    await once(server, 'exit')
+    for (let tries = 0; tries < 50; tries++) {
+      await new Promise(resolve => setTimeout(resolve, 100))
+      if (spawnSync('umount', [stick]).status === 0) break
+    }
+    await withStick(file, { kind: 'none' }, async () => {
+      const again = patient.imports.resume(id, { actor: 'olga', idempotencyKey: 'there again' })
+      t.match(await toTheEnd(patient, again.id, id), { state: 'imported' })
+    })
+    for (const bytes of Object.values(contents)) t.ok((await patient.store.blobs.read(digestOf(bytes))).equals(bytes))
+  }
+})
 
 await t.test('a file that is deleted after the preflight is asked for again; after it was staged nobody needs it', async t => {
   for (const when of ['verified', 'awaiting-approval'] as const) {

@@ -53,7 +53,9 @@ function write(): void {
 
 /** The sync of another import reaches the disk first, and is told of what was lost. */
 async function anotherIsTold(t: Test): Promise<void> {
-  t.ok(await withFailingDisk(async () => await t.rejects(syncFileSystem(disk), { code: 'DD-CORE-003' })), 'writes failed')
+  t.ok(await withFailingDisk(async () => {
+    await t.rejects(syncFileSystem(disk), { code: 'DD-CORE-003' })
+  }), 'writes failed')
 }
 
 await t.test('the kernel tells of lost bytes once: a sync that begins afterwards hears nothing', async t => {

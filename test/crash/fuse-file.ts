@@ -17,8 +17,8 @@ const DIRECT_IO = 1
 export type FuseFile = {
   name: string
   size(): number
-  /** The bytes there, fewer at the end, or an error of the kernel's (negative). */
-  read(offset: number, length: number): Buffer | number
+  /** The bytes there, fewer at the end, an error of the kernel's (negative), or undefined to say nothing, ever. */
+  read(offset: number, length: number): Buffer | number | undefined
   /** @returns an error of the kernel's (negative), when it fails */
   write?(offset: number, bytes: Buffer): number | void
   sync?(): void
@@ -75,8 +75,10 @@ function answer(device: number, file: FuseFile, request: Buffer): boolean {
     case OPCODE.open:
     case OPCODE.opendir:
       return reply(words(0n, file.uncached === true && opcode === OPCODE.open ? BigInt(DIRECT_IO) : 0n))
-    case OPCODE.read:
-      return reply(file.read(Number(body.readBigUInt64LE(8)), body.readUInt32LE(16)))
+    case OPCODE.read: {
+      const given = file.read(Number(body.readBigUInt64LE(8)), body.readUInt32LE(16))
+      return given === undefined ? true : reply(given)
+    }
     case OPCODE.write: {
       const length = body.readUInt32LE(16)
       const failed = file.write?.(Number(body.readBigUInt64LE(8)), Buffer.from(body.subarray(40, 40 + length)))

@@ -59,7 +59,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; around?: (steps: ImportSteps) => ImportSteps }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; answerMs?: number; around?: (steps: ImportSteps) => ImportSteps }
 
 let requests = 0
 
@@ -88,6 +88,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
     ...(options.openMedia === undefined ? {} : { openMedia: options.openMedia }),
+    ...(options.answerMs === undefined ? {} : { answerMs: options.answerMs }),
     ...(options.scan === undefined ? {} : { scanners }),
   })
   const imports = createImports({ operations, steps: options.around?.(steps) ?? steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })

@@ -159,7 +159,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     operations, ledger, clock, stagingDir: paths.staging,
     resolveMedia: source => media.resolve(source),
     separate: () => desired.read().policy.separate,
-    steps: { ...importer, receipt: async (id, facts) => (await heads.keep(id), await importer.receipt(id, facts)), verify: async (id, source) => withPolicy(await importer.verify(id, source), desired.read().policy.approvals) },
+    steps: { ...importer, receipt: async (id, facts) => (await heads.keep(id), await importer.receipt(id, facts)), verify: async (...read) => withPolicy(await importer.verify(...read), desired.read().policy.approvals) },
   })
 
   const rescans = createRescans({

@@ -6,7 +6,7 @@ import { digestOf } from '../../../appliance/core/digest.ts'
 import { bundleOf, person, trustOf } from '../../support/bundles.ts'
 import { openSite, treeHash } from '../../support/import-site.ts'
 
-const STEPS = ['found', 'verify', 'stage', 'scan', 'approvals', 'approved', 'promote', 'receipt', 'mark', 'clean']
+const STEPS = ['found', 'read-head', 'verify', 'stage', 'scan', 'approvals', 'approved', 'promote', 'receipt', 'mark', 'clean']
 const PHASES = ['intent', 'effect', 'result']
 
 t.setTimeout(280_000)
@@ -35,7 +35,7 @@ await t.test('an import that is killed at every instant of its journal ends as o
 
   const hits = new Set(readFileSync(join(folder, 'killed', 'hits'), 'utf8').split('\n'))
   for (const step of STEPS) for (const phase of PHASES) for (const when of ['before', 'after']) t.ok(hits.has(`${when} ${phase} of ${step}`), `killed ${when} the ${phase} of ${step}`)
-  for (const lane of ['lane:payload', 'lane:front']) for (const when of ['before', 'after']) t.ok(hits.has(`${when} result of ${lane}`), `killed ${when} it stood in the lane of ${lane}`)
+  for (const lane of ['lane:verifying', 'lane:payload', 'lane:front']) for (const when of ['before', 'after']) t.ok(hits.has(`${when} result of ${lane}`), `killed ${when} it stood in the lane of ${lane}`)
 
   const [whole, killed] = await Promise.all(['whole', 'killed'].map(name => outcome(t, join(folder, name), trust, appliance)))
   t.same(killed, whole)

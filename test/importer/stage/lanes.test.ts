@@ -170,6 +170,114 @@ await t.test('a better copy of a volume that comes while its set waits for its t
   await cameIn(t, site, record.id, files)
 })
 
+/** One source says nothing from so many bytes on until it is pulled; `later` it may be as good as any. */
+function hanging(isBad: (source: string) => boolean, from: number): { openMedia: OpenMedia; opened: () => number; pull(): void; later: { good: boolean } } {
+  const [pulled, later] = [Promise.withResolvers<never>(), { good: false }]
+  pulled.promise.catch(() => undefined)
+  let opened = 0
+  return {
+    later,
+    opened: () => opened,
+    pull: () => pulled.reject(new DrydockError('DD-BUNDLE-022', 'expected to read it, found it pulled', 'plug it in')),
+    async openMedia(source) {
+      const media = await openPlainFile(source)
+      if (later.good || !isBad(source)) return media
+      opened++
+      let given = 0
+      return {
+        ...media,
+        head: {
+          async read(into) {
+            if (given >= from) return await pulled.promise
+            const length = await media.head.read(into.subarray(0, from - given))
+            given += length
+            return length
+          },
+        },
+        async close() {
+          await pulled.promise.catch(() => undefined)
+          await media.close()
+        },
+      }
+    },
+  }
+}
+
+await t.test('a stick that says nothing holds up nobody: a recall from elsewhere takes effect meanwhile', async t => {
+  for (const from of [0, 700]) {
+    const stick = hanging(source => source.includes('/stick/'), from)
+    const site = await openSite(t, { trust, openMedia: stick.openMedia, answerMs: 3_000 })
+    const folder = t.testdir()
+    const files = { flash: 'other firmware' }
+    const { file } = await bundleOf({ folder: join(folder, 'stick'), signers: release, files })
+    const silent = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'the stick' })
+    // From the same stick.
+    const behind = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'the stick again' })
+    await new Promise(resolve => setTimeout(resolve, 100))
+    t.match([site.imports.get(silent.id).state, site.operations.get(behind.id)?.state], ['verifying', 'queued'])
+    await recalled(t, site, folder)
+    t.match([site.operations.get(silent.id)?.state, site.operations.get(behind.id)?.state], ['running', 'queued'], 'and the stick hangs still')
+    t.match(await site.operations.settled(silent.id), { state: 'failed', error: { code: 'DD-MEDIA-006', message: /read, found nothing for 3 s$/, hint: /pull it and plug it in again/ } })
+    t.match(site.imports.get(silent.id), { state: 'failed' })
+    t.match(await site.operations.settled(behind.id), { state: 'failed', error: { code: 'DD-MEDIA-006', message: /not answered to an earlier read/ } })
+    t.equal(stick.opened(), 1, 'it is not tried again while a thread waits for it')
+    stick.pull()
+    stick.later.good = true
+    await new Promise(resolve => setTimeout(resolve, 50))
+    const { id } = site.imports.resume(silent.id, { actor: 'olga', idempotencyKey: 'plugged in again' })
+    t.match(await site.operations.settled(id), { state: 'waiting', waitingOn: 'proceed' })
+    await site.imports.proceed(silent.id, 'olga')
+    await cameIn(t, site, silent.id, files)
+  }
+})
+
+await t.test('a stick that fails at first and then says nothing holds up nobody either', async t => {
+  const stick = hanging(source => source.includes('/stick/'), 0)
+  let failed = false
+  const site = await openSite(t, { trust, answerMs: 3_000, openMedia: async source => {
+    if (!source.includes('/stick/') || failed) return await stick.openMedia(source)
+    failed = true
+    throw new DrydockError('DD-BUNDLE-022', 'expected to read it, found a bad sector', 'another copy')
+  } })
+  const folder = t.testdir()
+  const { id } = site.imports.submitPath((await bundleOf({ folder: join(folder, 'stick'), signers: release })).file, { actor: 'olga', idempotencyKey: 'the stick' })
+  while (stick.opened() === 0) await new Promise(resolve => setTimeout(resolve, 5))
+  await recalled(t, site, folder)
+  t.match(site.operations.get(id), { state: 'running' }, 'and the stick hangs still')
+  t.match(await site.operations.settled(id), { state: 'failed', error: { code: 'DD-MEDIA-006' } })
+  stick.pull()
+})
+
+await t.test('an import that waits for a stick which says nothing can be cancelled', async t => {
+  const stick = hanging(source => source.includes('/stick/'), 0)
+  const site = await openSite(t, { trust, openMedia: stick.openMedia })
+  const { file } = await bundleOf({ folder: join(t.testdir(), 'stick'), signers: release })
+  const { id } = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'the stick' })
+  while (stick.opened() === 0) await new Promise(resolve => setTimeout(resolve, 10))
+  site.operations.cancel(id, 'olga')
+  t.match(await site.operations.settled(id), { state: 'cancelled' })
+  t.match(site.imports.get(id), { state: 'cancelled' })
+  stick.pull()
+})
+
+await t.test('a bundle is judged in line: the trust that it needs may be the one before it', async t => {
+  const [root, next] = [rex, await person('Nia')]
+  const { onJournal, held, letGo } = heldAt('promote')
+  const site = await openSite(t, { trust: trustFor(1, { root: [root], release: [ana], recall: [root] }), onJournal: async (record, when) => {
+    // Before its effect, so that the old trust is in force still.
+    if (when === 'before') await onJournal(record, 'after')
+  } })
+  const folder = t.testdir()
+  const { operation, record } = await site.submit((await trustBundle(join(folder, 'trust'), trustFor(2, { root: [root], release: [next], recall: [root] }, {}, [ana]), [root.signer])).file)
+  for (const who of ['anton', 'berta']) await site.imports.approve(record.id, who)
+  await held
+  const { id } = site.imports.submitPath((await bundleOf({ folder, signers: [next.signer] })).file, { actor: 'olga', idempotencyKey: 'signed by the new one' })
+  while (site.operations.get(id)?.state !== 'queued' || site.imports.get(id).state !== 'verifying') await new Promise(resolve => setTimeout(resolve, 5))
+  letGo()
+  t.match(await site.operations.settled(operation.id), { state: 'succeeded' })
+  t.match(await site.operations.settled(id), { state: 'waiting', waitingOn: 'proceed' })
+})
+
 await t.test('a resume waits until the run that failed has emptied the staging folder', async t => {
   const [failing, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let isGood = false
