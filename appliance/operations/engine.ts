@@ -9,9 +9,7 @@ import type { EventSink } from '../model/event.ts'
 import type { Operation, Progress } from '../model/operation.ts'
 import type { Journal, StoredOperation } from './journal.ts'
 import type { OperationContext, OperationKind, Operations } from './operation-kind.ts'
-
-/** How often progress is written at most, milliseconds. */
-export const PROGRESS_INTERVAL = 500
+import { progressTold } from './progress.ts'
 
 /** One of the six instants around a journaled effect; crash tests stop the process in each. */
 export type JournalRecord = { operation: string; kind: string; name: string; phase: 'intent' | 'effect' | 'result' }
@@ -46,6 +44,7 @@ export function createOperations(options: EngineOptions): Engine {
   const runs = new Map<string, Run>()
   const watchers = new Map<string, ((operation: Operation) => void)[]>()
   const effects = new Set<Promise<unknown>>()
+  const told = progressTold()
   let stopping = false
   let started = false
 
@@ -58,12 +57,13 @@ export function createOperations(options: EngineOptions): Engine {
   }
 
   function setState(id: string, change: Omit<Parameters<Journal['setState']>[1], 'at'>): void {
-    journal.setState(id, { ...change, at: now() })
+    const progress = change.state === 'running' ? undefined : told.take(id)
+    journal.setState(id, { ...change, ...(progress === undefined ? {} : { progress }), at: now() })
     if (change.state === 'queued' || change.state === 'running') return
-    const told = watchers.get(id)
+    const waiting = watchers.get(id)
     watchers.delete(id)
     const operation = view(stored(id))
-    told?.forEach(tell => tell(operation))
+    waiting?.forEach(tell => tell(operation))
   }
 
   function enqueue(operation: Pick<StoredOperation, 'id' | 'lane'>): void {
@@ -139,7 +139,6 @@ export function createOperations(options: EngineOptions): Engine {
     const { id, kind, actor } = operation
     const { signal } = run.abort
     const names = new Set<string>()
-    let written = 0
     const hook = async (name: string, phase: JournalRecord['phase'], when: 'before' | 'after'): Promise<void> => {
       await options.onJournal?.({ operation: id, kind, name, phase }, when)
     }
@@ -198,7 +197,10 @@ export function createOperations(options: EngineOptions): Engine {
         await guard()
         await hook(mark, 'result', 'before')
         const moves = lane !== operation.lane
-        if (moves) journal.enterLane(id, mark, kind, lane, now())
+        if (moves) {
+          journal.enterLane(id, mark, kind, lane, now())
+          told.take(id)
+        }
         else journal.result(id, mark, kind, null, now())
         run.frozen ||= moves
         await hook(mark, 'result', 'after')
@@ -207,10 +209,7 @@ export function createOperations(options: EngineOptions): Engine {
         await never()
       },
       progress(progress: Progress) {
-        const at = clock.now()
-        if (run.frozen || (progress.done !== progress.total && Math.abs(at.getTime() - written) < PROGRESS_INTERVAL)) return
-        written = at.getTime()
-        journal.setProgress(id, progress, at.toISOString())
+        if (!run.frozen) told.tell(id, progress, now())
       },
       emit(event) {
         if (run.frozen) return
@@ -241,14 +240,14 @@ export function createOperations(options: EngineOptions): Engine {
     },
     get(id) {
       const operation = journal.get(id)
-      return operation === undefined ? undefined : view(operation)
+      return operation === undefined ? undefined : view(told.in(operation))
     },
     known({ actor, idempotencyKey }) {
       const operation = journal.withKey(actor, idempotencyKey)
-      return operation === undefined ? undefined : view(operation)
+      return operation === undefined ? undefined : view(told.in(operation))
     },
     list(filter) {
-      return journal.list(filter ?? {}).map(view)
+      return journal.list(filter ?? {}).map(operation => view(told.in(operation)))
     },
     signal(id, what, value) {
       const operation = stored(id)

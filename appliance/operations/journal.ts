@@ -16,8 +16,7 @@ export interface Journal {
   /** Oldest first: queued, running, waiting. */
   unfinished(): StoredOperation[]
   /** What waits makes no progress: the last one is forgotten, lest it be told again when the next phase begins. */
-  setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; at: string }): void
-  setProgress(id: string, progress: Progress, at: string): void
+  setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; progress?: Progress; at: string }): void
   setCancelled(id: string, actor: string, at: string): void
   /** `{ value }` when there is a result, null when there is only the intent, undefined when there is neither. */
   record(operation: string, name: string): { value: Json } | null | undefined

@@ -18,8 +18,7 @@ export function openJournal(database: DatabaseSync) {
   const byId = database.prepare('SELECT * FROM operations WHERE id = ?')
   const newest = database.prepare('SELECT * FROM operations WHERE (?1 IS NULL OR state = ?1) AND (?2 IS NULL OR subject = ?2) ORDER BY id DESC LIMIT ?3')
   const unfinished = database.prepare("SELECT * FROM operations WHERE state IN ('queued', 'running', 'waiting') ORDER BY id")
-  const setState = database.prepare("UPDATE operations SET state = ?1, waiting_on = ?2, error = ?3, result = ?4, updated_at = ?5, progress = iif(?1 = 'waiting', NULL, progress) WHERE id = ?6")
-  const setProgress = database.prepare('UPDATE operations SET progress = ?, updated_at = ? WHERE id = ?')
+  const setState = database.prepare("UPDATE operations SET state = ?1, waiting_on = ?2, error = ?3, result = ?4, updated_at = ?5, progress = iif(?1 = 'waiting', NULL, coalesce(?7, progress)) WHERE id = ?6")
   const setLane = database.prepare("UPDATE operations SET lane = ?, state = 'queued', waiting_on = NULL, progress = NULL, updated_at = ? WHERE id = ?")
   const setCancelled = database.prepare('UPDATE operations SET cancelled_by = coalesce(cancelled_by, ?), updated_at = ? WHERE id = ?')
   const oneRecord = database.prepare('SELECT result_at, result FROM journal WHERE operation = ? AND name = ?')
@@ -53,11 +52,8 @@ export function openJournal(database: DatabaseSync) {
     unfinished(): StoredOperation[] {
       return unfinished.all().map(fromRow)
     },
-    setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; at: string }): void {
-      setState.run(change.state, change.waitingOn ?? null, text(change.error), text(change.result), change.at, id)
-    },
-    setProgress(id: string, progress: Progress, at: string): void {
-      setProgress.run(JSON.stringify(progress), at, id)
+    setState(id: string, change: { state: Operation['state']; waitingOn?: string; error?: ErrorBody; result?: Json; progress?: Progress; at: string }): void {
+      setState.run(change.state, change.waitingOn ?? null, text(change.error), text(change.result), change.at, id, text(change.progress))
     },
     setCancelled(id: string, actor: string, at: string): void {
       setCancelled.run(actor, at, id)

@@ -72,6 +72,51 @@ await t.test('an operation that cannot write down that it waits has failed; it d
   database.close()
 })
 
+await t.test('how far an operation is, is told from memory: nothing is written for it until its state changes', async t => {
+  const file = join(t.testdir(), 'h.sqlite')
+  const database = openHistory(file)
+  const journal = openJournal(database)
+  let writes = 0
+  const counted = Object.fromEntries(Object.entries(journal).map(([name, call]) => [name, (...args: never[]) => {
+    if (!['get', 'list', 'record', 'withKey', 'unfinished'].includes(name)) writes++
+    return (call as (...args: never[]) => unknown)(...args)
+  }])) as typeof journal
+  const engine = createOperations({ journal: counted, events: openEventLog(database, wallClock, silentLog), clock: wallClock, log: silentLog })
+  engine.start()
+  const [told, goOn] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  const bar = (phase: string, done: number): { phase: string; done: number; total: number; unit: string; etaSeconds: null } => ({ phase, done, total: 1000, unit: 'bytes', etaSeconds: null })
+  const kind: OperationKind<{ name: string }> = {
+    kind: 'long', subject: ({ name }) => name,
+    async run(context) {
+      await context.step('work', async () => {
+        const before = writes
+        for (let done = 1; done <= 1000; done++) context.progress(bar('first', done))
+        t.equal(writes, before, 'and nobody waits for the disk')
+        told.resolve()
+        await goOn.promise
+        return true
+      })
+      await context.waitFor('answer')
+      context.progress(bar('second', 7))
+      return true
+    },
+  }
+  const { id } = engine.submit(kind, { name: 'a' }, request)
+  await told.promise
+  for (const shown of [engine.get(id), engine.list()[0], engine.known(request)]) t.match(shown, { state: 'running', progress: bar('first', 1000) })
+  t.match(journal.get(id), { state: 'running', progress: null })
+  goOn.resolve()
+  t.match(await engine.settled(id), { state: 'waiting', progress: null }, 'what waits makes no progress')
+  engine.signal(id, 'answer', true)
+  t.match(await engine.settled(id), { state: 'succeeded', progress: bar('second', 7) })
+  t.match(journal.get(id), { state: 'succeeded', progress: bar('second', 7) }, 'how far it came is written with its end')
+  await engine.stop()
+  database.close()
+  const again = open(file)
+  t.match(again.engine.get(id), { state: 'succeeded', progress: bar('second', 7) }, 'and is known after a restart')
+  again.database.close()
+})
+
 await t.test('after a restart an operation goes on where it was: waiting, answered, or in the middle', async t => {
   const file = join(t.testdir(), 'h.sqlite')
   const effects: string[] = []
