@@ -1,19 +1,15 @@
 import type { Json } from '../../bundles/format/json.ts'
 import type { Clock } from '../core/clock.ts'
 import { canonicalJson } from '../../bundles/format/canonical-json.ts'
-import { digestOf, hexOf } from '../core/digest.ts'
 import { asDrydockError, DrydockError } from '../core/error.ts'
 import { uuidv7 } from '../core/ids.ts'
 import type { Log } from '../core/log.ts'
 import type { EventSink } from '../model/event.ts'
-import type { Operation, Progress } from '../model/operation.ts'
+import type { Operation } from '../model/operation.ts'
 import type { Journal, StoredOperation } from './journal.ts'
-import type { OperationContext, OperationKind, Operations } from './operation-kind.ts'
+import { journaledContext, waitName, type JournalRecord, type OnJournal, type Run } from './journaled-context.ts'
+import type { OperationKind, Operations } from './operation-kind.ts'
 import { progressTold } from './progress.ts'
-
-/** One of the six instants around a journaled effect; crash tests stop the process in each. */
-export type JournalRecord = { operation: string; kind: string; name: string; phase: 'intent' | 'effect' | 'result' }
-export type OnJournal = (record: JournalRecord, when: 'before' | 'after') => void | Promise<void>
 
 export type EngineOptions = { journal: Journal; events: EventSink; clock: Clock; log: Log; onJournal?: OnJournal; stop?: (error: DrydockError) => void }
 
@@ -24,7 +20,7 @@ export type Engine = Operations & {
   stop(): Promise<void>
 }
 
-type Run = { abort: AbortController; frozen: boolean; ended: Promise<void> }
+export type { JournalRecord, OnJournal }
 
 const ENDED: ReadonlySet<Operation['state']> = new Set(['succeeded', 'failed', 'cancelled'])
 
@@ -108,7 +104,10 @@ export function createOperations(options: EngineOptions): Engine {
       if (operation.cancelledBy !== null) run.abort.abort(cancelled(operation))
       setState(id, { state: 'running' })
       const suspended = Promise.withResolvers<'suspended'>()
-      const context = contextOf(operation, run, () => suspended.resolve('suspended'))
+      const context = journaledContext({
+        operation, run, journal, told, effects, now, events: options.events, onJournal: options.onJournal, isStopping: () => stopping,
+        setWaiting: waitingOn => setState(id, { state: 'waiting', waitingOn }), suspend: () => suspended.resolve('suspended'),
+      })
       const outcome = await Promise.race([
         Promise.try(() => kind.run(context, operation.params)).then(result => ({ result }), (failure: unknown) => ({ failure })),
         suspended.promise,
@@ -133,90 +132,6 @@ export function createOperations(options: EngineOptions): Engine {
     const error = asDrydockError(failure)
     options.log.warn({ operation: id, code: error.code, cause: error.cause instanceof Error ? error.cause.stack : undefined }, 'an operation failed')
     setState(id, { state: 'failed', error: error.toJSON() })
-  }
-
-  function contextOf(operation: StoredOperation, run: Run, suspend: () => void): OperationContext {
-    const { id, kind, actor } = operation
-    const { signal } = run.abort
-    const names = new Set<string>()
-    const hook = async (name: string, phase: JournalRecord['phase'], when: 'before' | 'after'): Promise<void> => {
-      await options.onJournal?.({ operation: id, kind, name, phase }, when)
-    }
-    const guard = async (): Promise<void> => {
-      if (run.frozen) await never()
-      signal.throwIfAborted()
-    }
-    return {
-      id,
-      actor,
-      signal,
-      async step<T extends Json>(name: string, effect: () => Promise<T>): Promise<T> {
-        if (names.has(name)) throw new DrydockError('DD-STATE-014', `expected each step of ${kind} to have its own name, found ${name} twice`, 'report this: it is a fault in the use case')
-        names.add(name)
-        const known = journal.record(id, name)
-        if (known !== undefined && known !== null) return known.value as T
-        await guard()
-        await hook(name, 'intent', 'before')
-        journal.intent(id, name, kind, now())
-        await hook(name, 'intent', 'after')
-        await hook(name, 'effect', 'before')
-        const running = Promise.try(effect)
-        effects.add(running)
-        let value: T
-        try {
-          value = await running
-        } catch (failure) {
-          if (run.frozen) return await never()
-          throw failure
-        } finally {
-          effects.delete(running)
-        }
-        if (run.frozen && stopping) return await never()
-        await hook(name, 'effect', 'after')
-        await hook(name, 'result', 'before')
-        journal.result(id, name, kind, value, now())
-        await hook(name, 'result', 'after')
-        return value
-      },
-      async waitFor<T extends Json>(what: string): Promise<T> {
-        const known = journal.record(id, waitName(what))
-        if (known !== undefined && known !== null) return known.value as T
-        await guard()
-        await hook(what, 'intent', 'before')
-        // Only what is written down is frozen: on a full disk this throws, and the operation fails like any other.
-        setState(id, { state: 'waiting', waitingOn: what })
-        run.frozen = true
-        await options.onJournal?.({ operation: id, kind, name: what, phase: 'intent' }, 'after')
-        suspend()
-        return await never()
-      },
-      async enterLane(lane: string, name: string): Promise<void> {
-        const mark = `lane:${name}`
-        const known = journal.record(id, mark)
-        if (known !== undefined && known !== null) return
-        await guard()
-        await hook(mark, 'result', 'before')
-        const moves = lane !== operation.lane
-        if (moves) {
-          journal.enterLane(id, mark, kind, lane, now())
-          told.take(id)
-        }
-        else journal.result(id, mark, kind, null, now())
-        run.frozen ||= moves
-        await hook(mark, 'result', 'after')
-        if (!moves) return
-        suspend()
-        await never()
-      },
-      progress(progress: Progress) {
-        if (!run.frozen) told.tell(id, progress, now())
-      },
-      emit(event) {
-        if (run.frozen) return
-        const name = `event:${event.type}:${hexOf(digestOf(canonicalJson([event.subject, event.fields]))).slice(0, 32)}`
-        journal.once(id, name, kind, now(), () => void options.events.emit({ ...event, operation: id, actor }))
-      },
-    }
   }
 
   return {
@@ -299,15 +214,6 @@ export function createOperations(options: EngineOptions): Engine {
 
 function stopHere(error: DrydockError): never {
   throw error
-}
-
-/** The promise of a run that is over for this process. Nothing refers to it, so it is collected with the run. */
-function never(): Promise<never> {
-  return new Promise<never>(() => undefined)
-}
-
-function waitName(what: string): string {
-  return `wait:${what}`
 }
 
 function cancelled(operation: StoredOperation): DrydockError {
