@@ -6,7 +6,7 @@ import { ensureFolder, writeDurably } from '../../appliance/core/durable-file.ts
 import { DrydockError } from '../../appliance/core/error.ts'
 import { MANIFEST_NAME, SIGNATURES_NAME } from '../../bundles/format/manifest-file.ts'
 import { joiningName } from '../unpack/index.ts'
-import { copyParts, whyOther, type Joining } from './joining.ts'
+import { copyParts, whyOther, type CopiedParts } from './copied-parts.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 
 /**
@@ -29,7 +29,7 @@ export type Staging = {
   /** Without what an unfinished run of one volume may have written; what other volumes brought stays. */
   emptyOf(names: readonly string[]): Promise<void>
   /** Makes a blob that was joined from parts a staged one, when all of it has its digest. @throws DD-BUNDLE-012, DD-IMPORT-030 */
-  finishJoined(digest: Digest, made: Joining): Promise<void>
+  finishJoined(digest: Digest, made: CopiedParts): Promise<void>
   /** Plain files only: the folder was written by the unpacker. */
   staged(): Promise<{ digest: Digest; path: string }[]>
   /** The store with what is staged laid over it, for those who look into items before they are promoted. */

@@ -9,14 +9,14 @@ import type { Copying } from '../unpack/index.ts'
 const COPY_BYTES = 1024 * 1024
 
 /** What of a blob no volume brings, and where it comes from; `item` has the blob. */
-export type Joining = { item: string; copies: readonly Copying[]; store: Pick<BlobStore, 'open' | 'blobPath'>; signal?: AbortSignal }
+export type CopiedParts = { item: string; copies: readonly Copying[]; store: Pick<BlobStore, 'open' | 'blobPath'>; signal?: AbortSignal }
 
 /**
  * Copies into a blob that is being joined what the store has of it. Only this process reads the store; the confined one wrote the file,
  * so it must be a plain file with no second name. On the disk when this returns.
  * @throws DD-BUNDLE-012 when a copied blob is shorter than the index says
  */
-export async function copyParts(path: string, { item, copies, store, signal }: Joining): Promise<void> {
+export async function copyParts(path: string, { item, copies, store, signal }: CopiedParts): Promise<void> {
   const into = await open(path, constants.O_WRONLY | constants.O_CREAT | constants.O_NOFOLLOW | constants.O_NONBLOCK, 0o600)
   const sources = new Map<Digest, FileHandle>()
   const buffer = Buffer.allocUnsafe(COPY_BYTES)
@@ -46,7 +46,7 @@ async function writeAt(file: FileHandle, bytes: Buffer, position: number): Promi
 }
 
 /** Why all parts together are another blob: something here has rotted, or the bundle was built wrong. */
-export async function whyOther(digest: Digest, found: string, { item, copies, store }: Joining): Promise<DrydockError> {
+export async function whyOther(digest: Digest, found: string, { item, copies, store }: CopiedParts): Promise<DrydockError> {
   for (const from of new Set(copies.map(copy => copy.from))) {
     const held = (await digestOfFile(store.blobPath(from))).digest
     if (held !== from) {
