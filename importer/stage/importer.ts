@@ -1,9 +1,6 @@
-import { rm, statfs } from 'node:fs/promises'
 import { basename, join } from 'node:path'
-import { byteText } from '../../appliance/core/byte-text.ts'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { digestOf, type Digest } from '../../appliance/core/digest.ts'
-import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { blobsBrought } from '../../bundles/format/brought.ts'
@@ -14,30 +11,24 @@ import type { Finding, Preflight, Scan } from '../../bundles/format/import-recor
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import type { Manifest } from '../../bundles/format/manifest.ts'
 import { parseManifest, volumeName } from '../../bundles/format/manifest-file.ts'
-import { shardBytes } from '../../bundles/format/parity.ts'
 import type { VerifiedIndex, VerifiedManifest } from '../../bundles/format/verified.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { answering, bytesCopied, bytesWritten, checkVolumeLength, copiesOf, keptName, openPlainFile, openVolume, parityPath, placeOf, planOf, unpackVolume, volumeNumber, type Ends, type OpenMedia, type OpenVolume } from '../unpack/index.ts'
+import { answering, checkVolumeLength, openPlainFile, openVolume, placeOf, volumeNumber, type Ends, type OpenMedia } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { askingOnce } from './asking-once.ts'
 import { missingOf, type BaseView } from './base.ts'
 import { findingsOf, type FindingPolicy } from './findings.ts'
-import { rebuildVolumes } from './rebuild.ts'
 import { preflightOf, type PreflightInput } from './preflight.ts'
 import { receiptOf } from './receipt.ts'
 import { scanItems } from './scan.ts'
 import { mayBecome } from './states.ts'
+import { freeBytesIn, stagingPayload, type Work } from './stage-payload.ts'
 import { stagingOf } from './staging.ts'
-
-/** Space beyond the new bytes that must stay free: for rendered indexes, the database, and the rest of the appliance. */
-const MARGIN_BYTES = 64 * 1024 * 1024
-/** What indexes and database add to the bytes that come in. */
-const OVERHEAD = 1.05
 
 export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hits'> & {
   /** DATA/staging, on the same file system as the blob store. */
@@ -66,8 +57,6 @@ export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hit
   /** How long it may make no progress, milliseconds. */
   answerMs?: number
 }
-
-type Work = { signal: AbortSignal; progress: (done: number, total: number) => void }
 
 /**
  * The steps of one import over its staging folder. Each can be run again after a kill, and each that trusts the bundle verifies it
@@ -99,15 +88,12 @@ export function createImporter(deps: ImporterDeps) {
     return states === undefined || states.length === 0 ? {} : { scanners: { states, warnings: deps.scanners!.warnings(states) } }
   }
 
-  async function freeBytes(): Promise<number> {
-    const disk = await statfs(deps.stagingDir)
-    return disk.bavail * disk.bsize
-  }
-
   return {
     mayBecome,
 
     placeOf,
+
+    ...stagingPayload({ staging, stagingDir: deps.stagingDir, blobs: deps.blobs, openMedia, verifyNow, verifyIndex, verifiedAgain }),
 
     /** Takes manifest, signatures and index off the medium; no payload. They are judged by `verify`, which needs no medium. */
     async read(id: string, source: string, signal: AbortSignal): Promise<Ends> {
@@ -129,7 +115,7 @@ export function createImporter(deps: ImporterDeps) {
       const volume = volumeNumber(verified, index, ends)
       checkVolumeLength(verified, index, volume, ends)
       const missing = missingFrom(verified, index)
-      const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytes(), ...(await scannersNow()) })
+      const plain = preflightOf({ bundle: basename(source), verified, index, missing: missing.length, view: deps.catalogue.current(), holds: deps.blobs.has, affects: deps.affects ?? (() => []), policy, freeBytes: await freeBytesIn(deps.stagingDir), ...(await scannersNow()) })
       // What is mixed was refused by verification.
       const control = controlOf(verified.manifest) as ControlKind | null
       const preflight = control === null ? plain : await controlPreflight(deps, control, { head, verified, index }, plain)
@@ -140,61 +126,6 @@ export function createImporter(deps: ImporterDeps) {
     async missing(id: string): Promise<string[]> {
       const { verified, index } = await verifiedAgain(id)
       return missingFrom(verified, index)
-    },
-
-    /**
-     * One pass over the payload of one volume, read from the source that was verified. What other volumes of the set brought stays;
-     * after the last one `finishStaging` must follow.
-     */
-    async stage(id: string, source: string, work: Work, expected = 1): Promise<{ bytes: number; kept: number; peakKiB: number }> {
-      const volume = await openVolume(source, openMedia, work.signal)
-      try {
-        const kept = await staging(id).readHead()
-        if (!kept.manifest.equals(volume.head.manifest)) {
-          throw new DrydockError('DD-IMPORT-017', `expected the bundle that was verified at ${source}, found another one there`, 'import the new file by itself: `drydock import run`')
-        }
-        const verified = await verifyNow(volume.head)
-        const { parts, payloadOffset } = await volume.indexParts(verified)
-        const index = verifyIndex(verified, parts)
-        const number = volumeNumber(verified, index, await volume.ends(verified))
-        if (number !== expected) throw new DrydockError('DD-IMPORT-017', `expected volume ${expected} at ${source}, found volume ${number} there`, 'bring the volume that is missing: `drydock import run`')
-        if (number > verified.manifest.volumes.length) return await stageParity(id, { volume, verified, index, number, payloadOffset }, work)
-        const plan = planOf(verified.manifest, index, number, deps.blobs.has)
-        await checkSpace(bytesWritten(plan) + (number === 1 ? bytesCopied(index, deps.blobs.has) : 0))
-        if (verified.manifest.volumes.length === 1) await staging(id).emptyBlobs()
-        else await staging(id).emptyOf(plan.flatMap(({ name, keep }) => (keep ? [keptName(name)] : [])))
-        const payload = await volume.payload(payloadOffset)
-        try {
-          return await unpackVolume({ verified, index, volume: number, media: payload, staging: staging(id).blobFolder, holds: deps.blobs.has, ...work })
-        } finally {
-          await payload.close()
-        }
-      } finally {
-        await volume.close()
-      }
-    },
-
-    /**
-     * Volumes that are lost, from those that are staged: each is written as a file again and then staged like any other.
-     * @throws DD-BUNDLE-020 when too few are staged, DD-BUNDLE-021
-     */
-    async rebuild(id: string, staged: readonly number[], wanted: readonly number[], work: Work): Promise<void> {
-      const { verified, index } = await verifiedAgain(id)
-      const { blobFolder, parityFolder, rebuiltFolder: out } = staging(id)
-      const head = await staging(id).readHead()
-      await checkSpace(wanted.reduce((sum, number) => sum + verified.manifest.volumes[number - 1]!.payloadSize, 0))
-      const files = await rebuildVolumes({ verified, index, head, staged, wanted, blobFolder, parityFolder, out, store: deps.blobs, ...work })
-      for (const [number, file] of files) await this.stage(id, file, work, number)
-      await rm(out, { recursive: true, force: true })
-    },
-
-    /** Blobs that came in parts, joined with what the store has of them: each is read once more, and kept when all of it has its digest. */
-    async finishStaging(id: string): Promise<void> {
-      const { index } = await verifiedAgain(id)
-      const copies = copiesOf(index, deps.blobs.has)
-      for (const [digest, { parts, item = digest }] of blobsBrought(index)) {
-        if (parts !== undefined && !deps.blobs.has(digest)) await staging(id).finishJoined(digest, { item, copies: copies.get(digest) ?? [], store: deps.blobs })
-      }
     },
 
     /** Claims computed again from the bytes, what scanners say of them, and what policy says now. */
@@ -256,20 +187,6 @@ export function createImporter(deps: ImporterDeps) {
     },
   }
 
-  /** The payload of a parity volume, each slice compared, into a folder of its own: nothing of it ever gets a name in the store. */
-  async function stageParity(id: string, { volume, verified, index, number, payloadOffset }: { volume: OpenVolume; verified: VerifiedManifest; index: VerifiedIndex; number: number; payloadOffset: number }, work: Work): Promise<{ bytes: number; kept: number; peakKiB: number }> {
-    const folder = staging(id).parityFolder
-    await checkSpace(shardBytes(verified.manifest.volumes))
-    await ensureFolder(folder, 0o700)
-    await rm(parityPath(folder, verified.manifest, number), { force: true })
-    const payload = await volume.payload(payloadOffset)
-    try {
-      return await unpackVolume({ verified, index, volume: number, media: payload, staging: folder, holds: () => false, ...work })
-    } finally {
-      await payload.close()
-    }
-  }
-
   /** After promotion: the manifest is not judged again, because a key that expires now must not leave an import half told. */
   async function accepted(id: string): Promise<{ manifest: Manifest; digest: Digest; index: () => Index }> {
     const head = await staging(id).readHead()
@@ -285,12 +202,6 @@ export function createImporter(deps: ImporterDeps) {
     }
   }
 
-  async function checkSpace(bytes: number): Promise<void> {
-    const needed = Math.ceil(bytes * OVERHEAD) + MARGIN_BYTES
-    const free = await freeBytes()
-    if (free >= needed) return
-    throw new DrydockError('DD-IMPORT-012', `expected ${byteText(needed)} free for ${byteText(bytes)} of new bytes, found ${byteText(free)}`, 'free space on the data volume, then `drydock import resume`')
-  }
 }
 
 export type Importer = ReturnType<typeof createImporter>
