@@ -91,7 +91,7 @@ async function trial({ here, disk, subject, instant, free, expected }: Trial, re
   }
   const run = await attempt(here, subject, async said => {
     if (said.text === instant) fill()
-    if (instant !== STAGING || full || !said.text.startsWith('before effect of stage')) return
+    if (instant !== STAGING || full || !/^before effect of (stage|volumes-staged-)/.test(said.text)) return
     void (async () => {
       for (const end = Date.now() + 2000; Date.now() < end && leftovers(site.data).length === 0;) await setTimeout(1)
       fill()
