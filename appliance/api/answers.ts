@@ -10,7 +10,7 @@ import { ImageManifest } from '../model/image.ts'
 import { MediumView } from '../model/medium.ts'
 import { ErrorBodySchema, Operation } from '../model/operation.ts'
 import { Revision } from '../model/pool.ts'
-import { RescanView, ScannerStanding, StandingFinding } from '../model/rescan.ts'
+import { RescanBegun, RescanView, ScannerStanding, StandingFinding } from '../model/rescan.ts'
 import { ClockView, Decision, RecallView, SignedImport, TrustView } from '../model/standing.ts'
 import { NodeView, PoolDiff, PoolView, SessionView } from '../model/view.ts'
 
@@ -73,6 +73,6 @@ export const Readiness = Type.Object({ ready: Type.Boolean(), waits: Type.Array(
 
 /** Schemas with a name in the OpenAPI document and in the typed client. */
 export const NAMED = {
-  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, MediumView, ScannerStanding, RescanView, StandingFinding, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
+  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, MediumView, ScannerStanding, RescanBegun, RescanView, StandingFinding, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
   TrustView, SignedImport, RecallView, ClockView, Decision, UserView, TokenView, NewUser, NewToken, OneTimePassword, SignedReceipt, ConsoleText, Trust, Readiness,
 } as const satisfies Record<string, Type.TSchema>

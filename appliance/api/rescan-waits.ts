@@ -14,5 +14,5 @@ export function rescanWaits({ rescans }: Pick<Services, 'rescans'>): HomeView['w
   }))
   if (open.length > SHOWN) rows.push({ subject: 'store', href: '/imports', since: null, text: `Scanners found ${open.length - SHOWN} more in what is served`, hint: 'drydock scanner findings' })
   const [last] = rescans.list(1)
-  return last?.state === 'failed' ? [...rows, { subject: `rescan:${last.id}`, href: '/imports', since: last.at, text: `The store was not looked through to its end: ${last.error?.message ?? 'see its operation'}`, hint: 'drydock scanner rescan' }] : rows
+  return last?.state === 'failed' ? [...rows, { subject: `rescan:${last.id}`, href: '/imports', since: last.at, text: `The store was not looked through to its end (${last.blobs.done} of ${last.blobs.total} files): ${last.error?.message ?? 'see its operation'}`, hint: 'drydock scanner rescan' }] : rows
 }

@@ -26,11 +26,13 @@ export function register(program: Command): void {
   noun
     .command('rescan')
     .description('Look through everything that the mirrors hold, with the newest definitions. Nothing is withdrawn by it. It runs by itself when new definitions come (clamavRescan in drydock.yaml).')
+    .option('--anew', 'from the beginning, also when the last one failed or was cancelled with the same definitions; without it what that one has done counts')
     .option('--no-wait', 'do not wait until it has come to its end')
-    .action(async (options: { wait: boolean }, command: Command) => {
+    .action(async (options: { wait: boolean; anew?: true }, command: Command) => {
       const output = outputOf(command)
       const appliance = await openAppliance()
-      const begun = await answerOf(appliance.client.POST('/api/v1/scanners/rescans'))
+      const begun = await answerOf(appliance.client.POST('/api/v1/scanners/rescans', { params: { query: options.anew === undefined ? {} : { anew: 'true' } } }))
+      if (begun.goesOnFrom !== null) output.line(goesOnText(begun.goesOnFrom))
       if (!options.wait) {
         output.line(`under way: drydock operation show ${begun.id}; cancel it with drydock operation cancel ${begun.id}`)
         return output.record(begun)
@@ -54,6 +56,10 @@ export function register(program: Command): void {
         printFinding(finding, output)
       }
     })
+}
+
+function goesOnText({ at: began, done, total }: NonNullable<Schema<'RescanBegun'>['goesOnFrom']>): string {
+  return `goes on behind the ${done} of ${total} files that the one of ${at(began)} UTC has done with the same definitions; all of them again: cancel it, then drydock scanner rescan --anew`
 }
 
 function printFinding({ severity, text, items, digest, broughtBy, withdrawn, recall, at: found }: StandingFinding, output: Output): void {

@@ -1,6 +1,6 @@
 import Type from 'typebox'
 import { ScannerView } from '../../bundles/format/import-record.ts'
-import { RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import { GoesOnFrom, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import { Operation } from './operation.ts'
 import type { Request } from './use-cases.ts'
 
@@ -11,6 +11,10 @@ const MaybeText = Type.Union([Text, Type.Null()])
 /** A look through the store with how its operation stands. */
 export const RescanView = Type.Object({ ...RescanRecord.properties, state: Operation.properties.state, error: Operation.properties.error }, strict)
 export type RescanView = Type.Static<typeof RescanView>
+
+/** What was begun; `goesOnFrom`: the one that did not come to its end, whose rest is looked at. */
+export const RescanBegun = Type.Object({ ...Operation.properties, goesOnFrom: Type.Union([GoesOnFrom, Type.Null()]) }, strict)
+export type RescanBegun = Type.Static<typeof RescanBegun>
 
 /** What a look through the store found, and no later one took back. */
 export const StandingFinding = Type.Object(
@@ -42,6 +46,9 @@ export interface Rescans {
   list(limit?: number): RescanView[]
   /** The gravest first. */
   findings(): StandingFinding[]
-  /** Looks through everything; the one that waits or runs with the same definitions already, when there is one. @throws DD-IMPORT-040 when no scanner can look */
-  start(request: Request): Promise<Operation>
+  /**
+   * Looks through everything; the one that waits or runs with the same definitions already, when there is one. What the last one has done counts when it failed
+   * or was cancelled and the scanners know the same, unless `anew` is wanted. @throws DD-IMPORT-040 when no scanner can look
+   */
+  start(request: Request, options?: { anew?: boolean }): Promise<RescanBegun>
 }

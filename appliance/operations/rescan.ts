@@ -1,8 +1,7 @@
 import type { Definitions, Scan, ScannerState } from '../../bundles/format/import-record.ts'
-import type { RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { RescanPart, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
 import type { Clock } from '../core/clock.ts'
-import type { Digest } from '../core/digest.ts'
 import { asDrydockError } from '../core/error.ts'
 import type { AuditLog } from '../model/audit.ts'
 import type { OperationContext, OperationKind } from './operation-kind.ts'
@@ -14,23 +13,27 @@ export const STORE = 'store'
 /** Findings that a record keeps one by one: what was found first, then what nobody could look into. */
 export const FINDINGS_KEPT = 1000
 
-export type RescanPlan = { generation: number; since: number; knowledge: number; scanners: ScannerState[]; total: number }
-export type RescanBatch = { last: Digest | null; blobs: number; scans: Scan[]; findings: StoreFinding[]; more: number }
+export type RescanPlan = { generation: number; since: number; knowledge: number; scanners: ScannerState[]; rest: RescanPart[]; total: number }
+export type RescanWanted = { generation: number | null; since: number; goesOn: { generation: number; rest: readonly RescanPart[] } | null }
+export type RescanBatch = { left: RescanPart | null; blobs: number; scans: Scan[]; findings: StoreFinding[]; more: number }
 
 /** The steps over the store; importer/scan implements them. */
 export interface RescanSteps {
   /** What ClamAV would use now. */
   definitions(): Promise<Definitions | null>
   /** @throws DD-IMPORT-040 when no scanner can look */
-  plan(wanted: RescanParams): Promise<RescanPlan>
+  plan(wanted: RescanWanted): Promise<RescanPlan>
   /** Changes nothing, so it may be run again after a kill. @throws DD-IMPORT-023 when a scanner gives no answer */
-  batch(plan: RescanPlan, after: Digest | null, work: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch>
+  batch(plan: Pick<RescanPlan, 'knowledge' | 'scanners'>, part: RescanPart, work: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch>
   /** Removes what a batch that was killed has left: archives that were opened for scanners take space. */
   clean(): Promise<void>
 }
 
-/** `generation` null: the one that is current when it begins. `since` 0: everything in it; else only what came after that one. */
-export type RescanParams = { generation: number | null; since: number }
+/**
+ * `generation` null: the one that is current when it begins. `since` 0: everything in it; else only what came after that one. `goesOnFrom`: the one that did
+ * not come to its end, whose rest is looked at; not there in operations of before.
+ */
+export type RescanParams = { generation: number | null; since: number; goesOnFrom?: string }
 
 export type RescanDeps = {
   steps: RescanSteps
@@ -65,30 +68,30 @@ export function rescanOperation(deps: RescanDeps): OperationKind<RescanParams> {
 }
 
 async function lookThrough(deps: RescanDeps, context: OperationContext, params: RescanParams): Promise<Json> {
-  const { plan, at } = await context.step('plan', async () => {
-    const begun = { plan: await deps.steps.plan(params), at: deps.clock.now().toISOString() }
-    deps.ledger.put(recordOf(context, begun))
+  const { first, knowledge } = await context.step('plan', async () => {
+    const begun = await firstRecord(deps, context, params)
+    deps.ledger.put(begun.first)
     return begun
   })
-  const by = plan.scanners.map(({ name, definitions }) => (definitions === undefined || definitions === null ? name : `${name} ${definitions.version}`)).join(', ')
-  context.emit({ type: 'rescan.started', subject: STORE, fields: { generation: plan.generation, files: plan.total, by } })
+  const { generation, scanners, goesOnFrom } = first
+  const by = scanners.map(({ name, definitions }) => (definitions === undefined || definitions === null ? name : `${name} ${definitions.version}`)).join(', ')
+  context.emit({ type: 'rescan.started', subject: STORE, fields: { generation, files: first.blobs.total, by, ...(goesOnFrom === undefined ? {} : { goesOnFrom: goesOnFrom.rescan, behind: goesOnFrom.done }) } })
 
-  const looked = progressOf(context, deps.clock, plan.total)
+  const looked = progressOf(context, deps.clock, first.blobs.total)
   // A sum of what the journal holds, so it is the same on every run.
-  let record = recordOf(context, { plan, at })
-  for (let k = 1, after: Digest | null = null; k === 1 || after !== null; k++) {
-    const [sum, from]: [RescanRecord, Digest | null] = [record, after]
+  let record = first
+  for (let k = 1, [part] = first.rest ?? []; part !== undefined; k++, [part] = record.rest ?? []) {
+    const [sum, from]: [RescanRecord, RescanPart] = [record, part]
     const batch: RescanBatch = await context.step(`batch-${k}`, async () => {
-      const found = await deps.steps.batch(plan, from, { signal: context.signal, looked: files => looked(sum.blobs.done, files) })
+      const found = await deps.steps.batch({ knowledge, scanners }, from, { signal: context.signal, looked: files => looked(sum.blobs.done, files) })
       deps.ledger.put(withBatch(sum, found))
       return found
     })
     await tell(deps, context, k, batch)
     record = withBatch(sum, batch)
-    after = batch.last
   }
 
-  const facts = { generation: plan.generation, files: record.blobs.done, findings: record.findings.filter(isBlocker).length + record.more, by }
+  const facts = { generation, files: record.blobs.done, findings: record.findings.filter(isBlocker).length + record.more, by }
   await context.step('end', async () => {
     deps.audit.record({ actor: context.actor, action: 'scanner.rescan', subject: STORE, outcome: 'allowed', fields: facts })
     const endedAt = deps.clock.now().toISOString()
@@ -122,16 +125,33 @@ export function isBlocker({ severity }: StoreFinding): boolean {
   return severity === 'blocker'
 }
 
-function recordOf({ id, actor }: OperationContext, { plan, at }: { plan: RescanPlan; at: string }): RescanRecord {
-  const { generation, since, scanners, total } = plan
-  return { id, by: actor, at, endedAt: null, generation, since, scanners, scans: [], blobs: { done: 0, total }, findings: [], more: 0 }
+/** How it stands before its first batch: with nothing, or with what the one that it goes on from has found. */
+async function firstRecord(deps: RescanDeps, { id, actor }: OperationContext, params: RescanParams): Promise<{ first: RescanRecord; knowledge: number }> {
+  const { generation, since } = params
+  const before = params.goesOnFrom === undefined ? undefined : deps.ledger.get(params.goesOnFrom)
+  const anew = await deps.steps.plan({ generation, since, goesOn: null })
+  // Between the question and this moment newer definitions may have come.
+  const begun = before !== undefined && canGoOn(before, anew.scanners) ? before : undefined
+  const plan = begun === undefined ? anew : await deps.steps.plan({ generation, since, goesOn: { generation: begun.generation, rest: begun.rest ?? [] } })
+  const done = begun?.blobs.done ?? 0
+  const first: RescanRecord = {
+    id, by: actor, at: deps.clock.now().toISOString(), endedAt: null, generation: plan.generation, since, scanners: plan.scanners, scans: begun?.scans ?? [], blobs: { done, total: done + plan.total },
+    findings: begun?.findings ?? [], more: begun?.more ?? 0, rest: plan.rest, ...(begun === undefined ? {} : { goesOnFrom: { rescan: begun.id, at: begun.at, ...begun.blobs } }),
+  }
+  return { first, knowledge: plan.knowledge }
 }
 
-function withBatch(sum: RescanRecord, { blobs, scans, findings, more }: RescanBatch): RescanRecord {
+/** Whether what it has done counts: some of it is done, some is left, and who looks now knows the same. */
+export function canGoOn({ endedAt, since, blobs, rest, scanners }: RescanRecord, now: readonly ScannerState[]): boolean {
+  const known = (all: readonly ScannerState[]): string => all.map(({ name, version, definitions }) => `${name} ${version} ${definitions?.version}`).toSorted().join('\n')
+  return endedAt === null && since === 0 && blobs.done > 0 && rest !== undefined && rest.length > 0 && known(scanners) === known(now)
+}
+
+function withBatch(sum: RescanRecord, { left, blobs, scans, findings, more }: RescanBatch): RescanRecord {
   const all = [...sum.findings, ...findings]
   const order = [...all.filter(isBlocker), ...all.filter(finding => !isBlocker(finding))]
   const kept = order.slice(0, FINDINGS_KEPT)
-  return { ...sum, blobs: { ...sum.blobs, done: sum.blobs.done + blobs }, scans: sumOf(sum.scans, scans), findings: kept, more: sum.more + more + order.length - kept.length }
+  return { ...sum, blobs: { ...sum.blobs, done: sum.blobs.done + blobs }, scans: sumOf(sum.scans, scans), findings: kept, more: sum.more + more + order.length - kept.length, rest: [...(left === null ? [] : [left]), ...(sum.rest ?? []).slice(1)] }
 }
 
 /** One line a scanner, whatever the number of batches. */

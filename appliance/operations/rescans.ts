@@ -1,9 +1,9 @@
-import type { ImportRecord } from '../../bundles/format/import-record.ts'
-import type { RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { ImportRecord, ScannerState } from '../../bundles/format/import-record.ts'
+import type { GoesOnFrom, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { Digest } from '../core/digest.ts'
 import type { Operation } from '../model/operation.ts'
-import type { Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
-import { isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
+import type { RescanBegun, Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
+import { canGoOn, isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Operations } from './operation-kind.ts'
 
@@ -41,6 +41,16 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
     return queued ?? (record === undefined || definitionsOf(record) === version ? running : undefined)
   }
 
+  /** The last whole look, when it did not come to its end and what it has done still counts. */
+  function cutOff(scanners: readonly ScannerState[]): GoesOnFrom | null {
+    const last = Iterator.from(ledger.list()).find(({ since }) => since === 0)
+    if (last === undefined || !canGoOn(last, scanners)) return null
+    const state = operations.get(last.id)?.state
+    return state === 'failed' || state === 'cancelled' ? { rescan: last.id, at: last.at, ...last.blobs } : null
+  }
+
+  const begun = (operation: Operation, goesOnFrom: GoesOnFrom | null): RescanBegun => ({ ...operation, goesOnFrom })
+
   function standing(): { record: RescanRecord; finding: StoreFinding }[] {
     const found = new Map<string, { record: RescanRecord; finding: StoreFinding }>()
     for (const record of ledger.list()) {
@@ -63,10 +73,13 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
       })
       return [...all.filter(isBlocker), ...all.filter(finding => !isBlocker(finding))]
     },
-    async start(request) {
-      const { scanners } = await steps.plan(EVERYTHING)
+    async start(request, { anew = false } = {}) {
+      const { scanners } = await steps.plan({ ...EVERYTHING, goesOn: null })
       const version = scanners.map(({ definitions }) => definitions?.version).find(each => each !== undefined)
-      return underWay(version) ?? operations.submit(kind, EVERYTHING, request)
+      const known = operations.known(request) ?? underWay(version)
+      if (known !== undefined) return begun(known, ledger.get(known.id)?.goesOnFrom ?? null)
+      const before = anew ? null : cutOff(scanners)
+      return begun(operations.submit(kind, before === null ? EVERYTHING : { ...EVERYTHING, goesOnFrom: before.rescan }, request), before)
     },
 
     /**

@@ -24,6 +24,14 @@ export const StoreFinding = Type.Object(
 )
 export type StoreFinding = Type.Static<typeof StoreFinding>
 
+/** What is left of a part of the store: every blob of `generation` that came after generation `since`, behind the digest `after`. */
+export const RescanPart = Type.Object({ of: Type.Literal('mirrors'), generation: Type.Integer(), since: Type.Integer(), after: Type.Union([DigestText, Type.Null()]) }, strict)
+export type RescanPart = Type.Static<typeof RescanPart>
+
+/** The look that another one goes on from: when that was begun, and how far it came. */
+export const GoesOnFrom = Type.Object({ rescan: Type.String(), at: Type.String(), done: Type.Integer(), total: Type.Integer() }, strict)
+export type GoesOnFrom = Type.Static<typeof GoesOnFrom>
+
 /** One look through what the mirrors hold. */
 export const RescanRecord = Type.Object(
   {
@@ -43,6 +51,10 @@ export const RescanRecord = Type.Object(
     findings: Type.Array(StoreFinding),
     /** What was found beyond the findings that are kept one by one. */
     more: Type.Integer(),
+    /** What is not looked at yet, in its order; one that failed or was cancelled can be gone on with from here. Not there in records of before. */
+    rest: Type.Optional(Type.Array(RescanPart)),
+    /** What this one found stands in it too, and is not looked at again. */
+    goesOnFrom: Type.Optional(GoesOnFrom),
   },
   strict,
 )

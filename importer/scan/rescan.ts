@@ -5,7 +5,7 @@ import type { Digest } from '../../appliance/core/digest.ts'
 import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Definitions, Scan, ScannerState } from '../../bundles/format/import-record.ts'
-import type { StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { RescanPart, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { FINDINGS, ITEMS_OF_BLOB, RESCAN_BYTES, RESCAN_FILES } from './limits.ts'
@@ -15,10 +15,15 @@ import { failed } from './sandbox.ts'
 import { notOpened, type Scanners } from './scanners.ts'
 import { seenIn, type Seen, type StagedBlob } from './view.ts'
 
-/** What is looked through, by whom: fixed when it begins, so that a run after a kill goes on with the same. `knowledge` is the generation whose definitions are used. */
-export type RescanPlan = { generation: number; since: number; knowledge: number; scanners: ScannerState[]; total: number }
-/** `last` is the digest that the next batch begins after, null at the end of the store. */
-export type RescanBatch = { last: Digest | null; blobs: number; scans: Scan[]; findings: StoreFinding[]; more: number }
+/**
+ * What is looked through, by whom: fixed when it begins, so that a run after a kill goes on with the same. `knowledge` is the generation whose definitions are
+ * used; `total` counts the files of `rest`.
+ */
+export type RescanPlan = { generation: number; since: number; knowledge: number; scanners: ScannerState[]; rest: RescanPart[]; total: number }
+/** What is wanted: `generation` null is the current one; `goesOn` is what another one, which looked at this generation, has left. */
+export type RescanWanted = { generation: number | null; since: number; goesOn: { generation: number; rest: readonly RescanPart[] } | null }
+/** `left` is what the next batch begins with, null at the end of the part. */
+export type RescanBatch = { left: RescanPart | null; blobs: number; scans: Scan[]; findings: StoreFinding[]; more: number }
 
 export type RescanDeps = {
   scanners: Scanners
@@ -39,28 +44,28 @@ export function createRescan(deps: RescanDeps) {
   const most = deps.batch ?? { files: RESCAN_FILES, bytes: RESCAN_BYTES }
 
   /** In the order of digests, until it is full; what the store has lost is told instead of looked at. */
-  async function gather(plan: RescanPlan, after: Digest | null): Promise<{ files: StagedBlob[]; users: Map<Digest, Seen>; lost: Seen[]; last: Digest | null; blobs: number }> {
+  async function gather(part: RescanPart): Promise<{ files: StagedBlob[]; users: Map<Digest, Seen>; lost: Seen[]; left: RescanPart | null; blobs: number }> {
     const files: StagedBlob[] = []
     const users = new Map<Digest, Seen>()
     const lost: Seen[] = []
-    const page = catalogue.walk.page(plan, after, most.files)
+    const page = catalogue.walk.page(part, part.after, most.files)
     let bytes = 0
     let seen = 0
     for (const digest of page) {
       bytes += blobs.size(digest) ?? 0
       if (seen > 0 && bytes > most.bytes) break
-      const user = userOf(plan, digest)
+      const user = userOf(part, digest)
       if (blobs.has(digest)) files.push({ digest, path: blobs.blobPath(digest) })
       else lost.push(user)
       users.set(digest, user)
       if (++seen % TURN_FILES === 0) await setImmediate()
     }
-    const isEnd = seen === page.length && page.length < most.files
-    return { files, users, lost, last: isEnd ? null : (page[seen - 1] ?? null), blobs: seen }
+    const [last, isEnd] = [page[seen - 1], seen === page.length && page.length < most.files]
+    return { files, users, lost, left: isEnd || last === undefined ? null : { ...part, after: last }, blobs: seen }
   }
 
-  function userOf(plan: RescanPlan, digest: Digest): Seen {
-    const items = catalogue.walk.holders(plan, digest, ITEMS_OF_BLOB)
+  function userOf(part: RescanPart, digest: Digest): Seen {
+    const items = catalogue.walk.holders(part, digest, ITEMS_OF_BLOB)
     return items.reduce<Seen | undefined>((before, item) => seenIn(item, digest, before), undefined) ?? { digest, items: [], blob: digest }
   }
 
@@ -86,29 +91,30 @@ export function createRescan(deps: RescanDeps) {
     },
 
     /** @throws DD-IMPORT-040 when nobody can look */
-    async plan({ since, generation }: { since: number; generation: number | null }): Promise<RescanPlan> {
+    async plan({ since, generation, goesOn }: RescanWanted): Promise<RescanPlan> {
       const current = catalogue.current()
       const able = (await scanners.states(current)).filter(({ definitions }) => definitions !== null)
       if (able.length === 0) throw new DrydockError('DD-IMPORT-040', 'expected a scanner that can look through the store, found none', 'install clamav and import its definitions, or name a scanner in drydock.yaml: drydock scanner list')
       const range = { generation: generation ?? current.generation, since }
-      return { ...range, knowledge: current.generation, scanners: able, total: catalogue.walk.count(range) }
+      const rest = goesOn === null ? [wholeOf(range)] : [...goesOn.rest, ...(range.generation > goesOn.generation ? [wholeOf({ ...range, since: goesOn.generation })] : [])]
+      return { ...range, knowledge: current.generation, scanners: able, rest, total: rest.reduce((sum, part) => sum + catalogue.walk.count(part, part.after), 0) }
     },
 
     /**
      * One batch by every scanner of the plan. Can be run again.
      * @throws DD-IMPORT-023 when one of them gives no answer, or is no longer here: then nothing is known of these files, and nothing is clean
      */
-    async batch(plan: RescanPlan, after: Digest | null, { signal, looked }: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch> {
-      const { files, users, lost, last, blobs: count } = await gather(plan, after)
+    async batch(plan: Pick<RescanPlan, 'knowledge' | 'scanners'>, part: RescanPart, { signal, looked }: { signal: AbortSignal; looked: (files: number) => void }): Promise<RescanBatch> {
+      const { files, users, lost, left, blobs: count } = await gather(part)
       const missing = lost.map(seen => findingOf('drydock', seen, { severity: 'warning', code: 'not-here', what: 'missing', text: `the bytes of ${whereOf(seen)} are not in the store, so nobody looked at them` }))
-      if (files.length === 0) return { last, blobs: count, scans: [], findings: missing, more: 0 }
+      if (files.length === 0) return { left, blobs: count, scans: [], findings: missing, more: 0 }
       await ensureFolder(deps.folder, 0o700)
       const { view, answers } = await scanners.look({ folder: join(deps.folder, 'batch'), blobs: files, users, view: catalogue.at(plan.knowledge), store: blobs, signal, looked })
       refuseOthers(plan, answers)
       const said = answers.map(({ scan, said }) => ({ scan, ...findingsOf(scan.scanner, said, view.of) }))
       const unopened = view.unopened.map(({ seen, why }) => findingOf('drydock', seen, { severity: 'warning', code: 'not-opened', what: why, text: notOpened(whereOf(seen), why) }))
       return {
-        last, blobs: count, scans: said.map(({ scan, findings, more }) => ({ ...scan, findings: findings.length + more })),
+        left, blobs: count, scans: said.map(({ scan, findings, more }) => ({ ...scan, findings: findings.length + more })),
         findings: [...said.flatMap(({ findings }) => findings), ...missing, ...unopened], more: said.reduce((sum, { more }) => sum + more, 0),
       }
     },
@@ -121,6 +127,10 @@ export function createRescan(deps: RescanDeps) {
 
 export type Rescan = ReturnType<typeof createRescan>
 
+function wholeOf({ generation, since }: { generation: number; since: number }): RescanPart {
+  return { of: 'mirrors', generation, since, after: null }
+}
+
 /** The first item by name; a layer may be part of hundreds. */
 function whereOf({ items, blob }: Seen): string {
   const [first, ...others] = items
@@ -128,7 +138,7 @@ function whereOf({ items, blob }: Seen): string {
 }
 
 /** A scanner that was removed from the machine or the configuration in between would otherwise have found nothing. @throws DD-IMPORT-023 */
-function refuseOthers(plan: RescanPlan, answers: readonly { scan: Omit<Scan, 'findings'> }[]): void {
+function refuseOthers(plan: Pick<RescanPlan, 'scanners'>, answers: readonly { scan: Omit<Scan, 'findings'> }[]): void {
   const named = (name: string, definitions: Definitions | null | undefined): string => (definitions === undefined || definitions === null ? name : `${name} with definitions ${definitions.version}`)
   const here = answers.map(({ scan }) => named(scan.scanner, scan.definitions))
   for (const { name, definitions } of plan.scanners) {

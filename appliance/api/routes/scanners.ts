@@ -1,7 +1,6 @@
 import Type from 'typebox'
 import type { ScannerView } from '../../../bundles/format/import-record.ts'
-import { Operation } from '../../model/operation.ts'
-import { RescanView, ScannerStanding, StandingFinding } from '../../model/rescan.ts'
+import { RescanBegun, RescanView, ScannerStanding, StandingFinding } from '../../model/rescan.ts'
 import { route, type Route } from '../route.ts'
 import type { Services } from '../services.ts'
 
@@ -21,9 +20,10 @@ export function scannerRoutes({ scanners, rescans }: Services): Route[] {
     }),
     route({ method: 'GET', path: '/scanners/findings', needs: 'viewer', summary: 'What they found in the store and no later one took back, the gravest first.', answer: Type.Array(StandingFinding), handle: () => rescans.findings() }),
     route({
-      method: 'POST', path: '/scanners/rescans', needs: 'operator', summary: 'Look through the whole store again. Changes nothing there; the one that is under way with the same definitions already, when there is one.', answer: Operation, status: 202,
-      audit: () => ({ subject: 'store' }),
-      handle: ({ request }) => rescans.start(request),
+      method: 'POST', path: '/scanners/rescans', needs: 'operator', summary: 'Look through the whole store again. Changes nothing there; the one that is under way with the same definitions already, when there is one. It goes on behind what one that failed or was cancelled has done with the same definitions, unless anew=true.',
+      query: Type.Object({ anew: Type.Optional(Type.Literal('true')) }, strict), answer: RescanBegun, status: 202,
+      audit: ({ query }) => ({ subject: 'store', fields: { anew: query.anew !== undefined } }),
+      handle: ({ request, query }) => rescans.start(request, { anew: query.anew !== undefined }),
     }),
   ]
 }

@@ -75,6 +75,7 @@ await step('scanner rescan looks through the store and says what was found, in w
   const { code, out } = await as('operator', 'scanner', 'rescan')
   t.equal(code, 0)
   t.same(out.trimEnd().split('\n'), [
+    'goes on behind the 4000 of 12001 files that the one of 2026-11-18 11:00:00 UTC has done with the same definitions; all of them again: cancel it, then drydock scanner rescan --anew',
     'clamav 1.4.6: 12003 files of generation 2, 1 finding',
     'found      clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)',
     'item       npm:left-pad@1.3.0',
@@ -84,6 +85,7 @@ await step('scanner rescan looks through the store and says what was found, in w
     `do         on the connected side: drydock recall new --id found-1 --digest sha256:${'a'.repeat(64)} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
   ])
   t.match(await as('operator', 'scanner', 'rescan', '--no-wait'), { code: 0, out: /under way: drydock operation show [0-9a-f-]{36}/ })
+  t.notMatch((await as('operator', 'scanner', 'rescan', '--anew')).out, /goes on/)
   t.match((await as('viewer', 'scanner', 'findings', '--json')).records(), [{ items: ['npm:left-pad@1.3.0'], withdrawn: null, broughtBy: [{ sequence: 7 }] }])
 })
 

@@ -99,9 +99,9 @@ await t.test('a scanner that is gone in the middle does not leave the rest unloo
   await bring(site, 2, { a: 'first\n' })
   const config = { scanners: [{ name: 'acme', command: ['/usr/bin/true'] }], clamavMaxAgeDays: 14, clamavRescan: 'off' as const }
   const of = (clamav: 'auto' | 'off'): ReturnType<typeof createRescan> => createRescan({ scanners: createScanners({ config: { ...config, clamav }, clock: { now: () => new Date() } }), catalogue: site.store.catalogue, blobs: site.store.blobs, folder: join(site.folder, 'work/rescan') })
-  const plan = await of('auto').plan({ generation: null, since: 0 })
+  const plan = await of('auto').plan({ generation: null, since: 0, goesOn: null })
   t.same(plan.scanners.map(({ name }) => name), ['clamav', 'acme'])
-  await t.rejects(of('off').batch(plan, null, { signal: AbortSignal.timeout(60_000), looked: () => undefined }), { code: 'DD-IMPORT-023', message: /clamav with definitions \S+, found it is no longer here \(acme\)/ })
+  await t.rejects(of('off').batch(plan, plan.rest[0]!, { signal: AbortSignal.timeout(60_000), looked: () => undefined }), { code: 'DD-IMPORT-023', message: /clamav with definitions \S+, found it is no longer here \(acme\)/ })
 })
 
 await t.test('without a scanner that can look it is refused, and says what to do', async t => {
@@ -183,7 +183,103 @@ await t.test('it gives way: an import is scanned at once, in front of it, and wh
   t.match(site.rescans.list(), [{ generation: 1, blobs: { done: 1, total: 1 }, scans: [{ findings: 1 }], findings: [{ what: 'In.The.Background' }] }])
 })
 
-await t.test('cancelled it stops at once, keeps what it found, and the next one begins anew', async t => {
+/** Files whose digests stand in the order of their numbers. */
+const inOrder = (count: number): string[] => Array.from({ length: count }, (_, k) => `file ${k}\n`).toSorted((a, b) => (digestOf(a) < digestOf(b) ? -1 : 1))
+
+/** Warns of each file that it sees, one batch each; while `stuck` stands in the folder, it gives no answer about the file that holds these bytes. */
+async function stuckSite(t: T, files: readonly string[], beforePlan: () => Promise<unknown> = () => Promise.resolve()): Promise<{ site: Site; stick(bytes: string | null): void; batches(): number }> {
+  const folder = t.testdir()
+  let batches = 0
+  const script = `for f in $(cat /scan/list); do if [ -e ${folder}/stuck ] && cmp -s $f ${folder}/stuck; then exit 3; fi; echo "$f: Seen WARNING"; done; exit 1`
+  const site = await siteOf(t, {
+    scan: { clamav: 'auto', scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script], reads: [folder] }] }, rescanBatch: { files: 1, bytes: 1 },
+    async onJournal({ kind, name, phase }, when) {
+      if (kind !== 'rescan' || phase !== 'effect' || when !== 'before') return
+      if (name === 'plan') await beforePlan()
+      if (name.startsWith('batch-')) batches++
+    },
+  })
+  await bringDefinitions(site, 1, KNOWS_NOTHING, V1)
+  await bring(site, 2, Object.fromEntries(files.map((bytes, k) => [`f${k}`, bytes])))
+  const stick = (bytes: string | null): void => (bytes === null ? unlinkSync(join(folder, 'stuck')) : writeFileSync(join(folder, 'stuck'), bytes))
+  return { site, stick, batches: () => [batches, (batches = 0)][0]! }
+}
+
+const seenIn = ({ findings }: RescanView): string[] => findings.flatMap(({ items }) => items).filter(item => item.startsWith('file:')).toSorted()
+
+await t.test('one that failed is gone on with behind its last batch, with what it found; what came in since then is looked at too, wherever its digest stands', async t => {
+  const files = inOrder(9)
+  const { site, stick, batches } = await stuckSite(t, files.slice(1, 8))
+  stick(files[5]!)
+  const failed = await rescan(site)
+  t.match(failed, { state: 'failed', error: { code: 'DD-IMPORT-023' } })
+  t.ok(failed.blobs.done > 3 && failed.blobs.done < failed.blobs.total, `${failed.blobs.done} of ${failed.blobs.total}`)
+  batches()
+
+  // Before and behind the place where it failed.
+  stick(null)
+  await bring(site, 3, { first: files[0]!, last: files[8]! })
+  stick(files[7]!)
+  const begun = await site.rescans.start({ actor: 'olga', idempotencyKey: 'goes on' })
+  t.match(begun.goesOnFrom, { rescan: failed.id, at: failed.at, done: failed.blobs.done, total: failed.blobs.total })
+  t.match(await site.operations.settled(begun.id), { state: 'failed' }, 'and fails again')
+  stick(null)
+  const ended = await rescan(site)
+  t.match(ended, { state: 'succeeded', generation: 3, since: 0, goesOnFrom: { rescan: begun.id }, blobs: { done: 10, total: 10 }, rest: [] })
+  t.same(seenIn(ended), ['file:first@1', 'file:last@1', ...Array.from({ length: 7 }, (_, k) => `file:f${k}@1`)].toSorted(), 'what each of the three has seen')
+  t.same(ended.scans.map(({ scanner, files }) => [scanner, files]), [['clamav', 10], ['acme', 10]])
+  // Two of them were begun twice, and the end of the first part was found out once.
+  t.ok(batches() <= 10 - failed.blobs.done + 4, 'nothing that was done is done again')
+  t.match(site.events().filter(({ type }) => type === 'rescan.started').at(-1), { fields: { goesOnFrom: begun.id } })
+
+  t.match(await site.rescans.start({ actor: 'olga', idempotencyKey: 'whole' }), { goesOnFrom: null }, 'one that came to its end is not gone on with')
+})
+
+await t.test('one that was cancelled too; anew when it is asked for, and when the definitions are newer', async t => {
+  const files = inOrder(5)
+  const { site, stick } = await stuckSite(t, files)
+  const cancelIt = async (): Promise<RescanView> => {
+    const { id } = await site.rescans.start({ actor: 'olga', idempotencyKey: `to cancel ${++requests}` })
+    t.ok(await until(() => (site.rescans.list()[0]?.blobs.done ?? 0) >= 2), 'some is done')
+    site.operations.cancel(id, 'olga')
+    await site.operations.settled(id)
+    return site.rescans.list()[0]!
+  }
+  const cancelled = await cancelIt()
+  t.match(cancelled, { state: 'cancelled' })
+  const anew = await site.rescans.start({ actor: 'olga', idempotencyKey: 'anew' }, { anew: true })
+  t.equal(anew.goesOnFrom, null)
+  t.match(await site.operations.settled(anew.id), { state: 'succeeded' })
+  t.match(site.rescans.list()[0], { blobs: { done: 6, total: 6 } })
+  t.same(seenIn(site.rescans.list()[0]!).length, 5)
+
+  stick(files[4]!)
+  const failed = await rescan(site)
+  t.match(failed, { state: 'failed', blobs: { total: 6 } })
+  stick(null)
+  await bringDefinitions(site, 3, eicarDefinitions(), V2)
+  const newer = await site.rescans.start({ actor: 'olga', idempotencyKey: 'newer' })
+  t.equal(newer.goesOnFrom, null, 'what older definitions have seen counts for nothing')
+  await site.operations.settled(newer.id)
+  t.match(site.rescans.list()[0], { state: 'succeeded', blobs: { done: 8, total: 8 }, scans: [{ definitions: { version: definitionsVersion(V2) } }, {}] })
+})
+
+await t.test('newer definitions that come between the question and its turn begin anew, too', async t => {
+  const files = inOrder(3)
+  let plans = 0
+  const { site, stick } = await stuckSite(t, files, async () => ++plans === 2 && (await bringDefinitions(site, 3, eicarDefinitions(), V2)))
+  stick(files[2]!)
+  t.match(await rescan(site), { state: 'failed' })
+  stick(null)
+  const begun = await site.rescans.start({ actor: 'olga', idempotencyKey: 'waits' })
+  t.ok(begun.goesOnFrom !== null)
+  await site.operations.settled(begun.id)
+  const [looked] = site.rescans.list()
+  t.match(looked, { state: 'succeeded', scanners: [{ definitions: { version: definitionsVersion(V2) } }, {}], blobs: { done: 6, total: 6 } })
+  t.equal(looked?.goesOnFrom, undefined)
+})
+
+await t.test('cancelled it stops at once, keeps what it found, and what had nothing done begins anew', async t => {
   const flag = join(t.testdir(), 'slow')
   writeFileSync(flag, '')
   const script = `if [ -e ${flag} ] && grep -q slow $(cat /scan/list); then sleep 7654; fi; exit 0`

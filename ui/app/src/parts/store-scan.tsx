@@ -38,7 +38,7 @@ export function StoreScan(): ReactNode {
         />
       )}
       {unsure === 0 ? null : <p className="soft">{unsure} {unsure === 1 ? 'thing' : 'things'} that nobody could look into, or that a scanner warns of: <Command line="drydock scanner findings" /></p>}
-      <Group mt="sm"><Again onBegun={reload} /></Group>
+      <Group mt="sm"><Again last={last} onBegun={reload} /></Group>
     </Section>
   )
 }
@@ -47,6 +47,7 @@ function Last({ rescan }: { rescan: Rescan }): ReactNode {
   return (
     <>
       {rescan.state === 'succeeded' ? null : <p><StateBadge state={rescan.state} /> {rescan.blobs.done} of {rescan.blobs.total} files{rescan.error === null ? '' : `: ${plain(rescan.error.message)}`}</p>}
+      {rescan.goesOnFrom === undefined ? null : <p className="soft">It {rescan.state === 'succeeded' ? 'went' : 'goes'} on behind the {rescan.goesOnFrom.done} files that the one of <At iso={rescan.goesOnFrom.at} /> had done.</p>}
       <OperationProgress id={rescan.id} />
       {rescan.scans.map(({ scanner, version, definitions, files, seconds, findings }) => (
         <p key={scanner}><b>{plain(scanner)}</b> {plain(version)}{definitions === undefined || definitions === null ? '' : `, definitions ${plain(definitions.version)}`}: {files} {files === 1 ? 'file' : 'files'} in {duration(seconds)}, {findings === 0 ? 'nothing found' : `${findings} ${findings === 1 ? 'finding' : 'findings'}`}</p>
@@ -59,11 +60,25 @@ function broughtBy({ broughtBy }: Found): ReactNode {
   return broughtBy.map(one => <div key={one.import}><Anchor component={Link} to={urls.import(one.import)}>{plain(one.stream)}, sequence {one.sequence}</Anchor></div>)
 }
 
-function Again({ onBegun }: { onBegun: () => void }): ReactNode {
+const WHAT_IT_DOES = 'Every scanner looks at everything that the mirrors hold, with the newest definitions. Imports go on meanwhile. Nothing is withdrawn by it: what is found is told, and a recall withdraws it.'
+
+function Again({ last, onBegun }: { last: Rescan | undefined; onBegun: () => void }): ReactNode {
   const { isOperator } = useSession()
-  const run = async (): Promise<void> => {
-    await answerOf(api.POST('/api/v1/scanners/rescans', { headers: idempotencyKey() }))
+  const run = async (query: { anew?: 'true' }): Promise<void> => {
+    await answerOf(api.POST('/api/v1/scanners/rescans', { headers: idempotencyKey(), params: { query } }))
     onBegun()
   }
-  return <ActionButton label="Look through it" title="Look through what is here already" tone="normal" disabled={!isOperator} explain="Every scanner looks at everything that the mirrors hold, with the newest definitions. Imports go on meanwhile. Nothing is withdrawn by it: what is found is told, and a recall withdraws it." command="drydock scanner rescan" run={run} />
+  const about = { title: 'Look through what is here already', disabled: !isOperator }
+  if (last === undefined || !isCutOff(last)) return <ActionButton {...about} label="Look through it" tone="normal" explain={WHAT_IT_DOES} command="drydock scanner rescan" run={() => run({})} />
+  return (
+    <>
+      <ActionButton {...about} label="Go on" tone="normal" explain={`It goes on behind the ${last.blobs.done} files that are done, if the scanners know the same as then; with newer definitions it begins anew. Imports go on meanwhile.`} command="drydock scanner rescan" run={() => run({})} />
+      <ActionButton {...about} label="Begin anew" tone="quiet" explain={WHAT_IT_DOES} command="drydock scanner rescan --anew" run={() => run({ anew: 'true' })} />
+    </>
+  )
+}
+
+/** It did not come to its end, and some of it is done. */
+function isCutOff({ state, since, blobs, rest }: Rescan): boolean {
+  return (state === 'failed' || state === 'cancelled') && since === 0 && blobs.done > 0 && rest !== undefined && rest.length > 0
 }
