@@ -5,6 +5,7 @@ import { Trust } from '../../bundles/format/trust.ts'
 import { AuditRecord } from '../model/audit.ts'
 import { CiConnection, HypervisorConnection } from '../model/desired.ts'
 import { Event } from '../model/event.ts'
+import { Dismissal } from '../model/dismissal.ts'
 import { TokenView, UserView } from '../model/identity.ts'
 import { ImageManifest } from '../model/image.ts'
 import { MediumView } from '../model/medium.ts'
@@ -73,6 +74,6 @@ export const Readiness = Type.Object({ ready: Type.Boolean(), waits: Type.Array(
 
 /** Schemas with a name in the OpenAPI document and in the typed client. */
 export const NAMED = {
-  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, MediumView, ScannerStanding, RescanBegun, RescanView, StandingFinding, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
+  Error: ErrorBodySchema, Operation, Event, AuditRecord, ImportRecord, MediumView, ScannerStanding, RescanBegun, RescanView, StandingFinding, Dismissal, PoolView, PoolDiff, Revision, NodeView, NodeDiff, ImageManifest, SessionView, SignedIn, HomeView, GenerationView, FoundItem, HypervisorView, CiView,
   TrustView, SignedImport, RecallView, ClockView, Decision, UserView, TokenView, NewUser, NewToken, OneTimePassword, SignedReceipt, ConsoleText, Trust, Readiness,
 } as const satisfies Record<string, Type.TSchema>

@@ -8,7 +8,7 @@ import type { Services } from './services.ts'
 export function inertServices(version: string): Services {
   return {
     siteId: 'none', version, clock: wallClock, log: silentLog, caPem: '', signingKey: '', metrics: new Registry(), consoleFolder: '/nonexistent',
-    identity: absent(), audit: absent(), events: absent(), pools: absent(), imports: absent(), media: absent(), rescans: absent(), operations: absent(), nodes: absent(), images: absent(), catalogue: absent(), connections: absent(),
+    identity: absent(), audit: absent(), events: absent(), pools: absent(), imports: absent(), media: absent(), rescans: absent(), dismissals: absent(), operations: absent(), nodes: absent(), images: absent(), catalogue: absent(), connections: absent(),
     console: () => Promise.reject(nothing()), scanners: () => Promise.reject(nothing()), sbom: () => Promise.reject(nothing()),
     trust: () => {
       throw nothing()

@@ -8,6 +8,7 @@ import type { AuditLog } from '../model/audit.ts'
 import type { Catalogue } from '../model/catalogue.ts'
 import type { HypervisorConnection } from '../model/desired.ts'
 import type { EventLog } from '../model/event.ts'
+import type { Dismissals } from '../model/dismissal.ts'
 import type { Identity } from '../model/identity.ts'
 import type { ImageManifest } from '../model/image.ts'
 import type { MediumView } from '../model/medium.ts'
@@ -52,6 +53,8 @@ export type Services = {
   scanners(): Promise<ScannerView[]>
   /** What they said of what is here already. */
   rescans: Rescans
+  /** What people say of it. */
+  dismissals: Dismissals
   trustView(): Promise<TrustView>
   /** Imports with a signature by this key. */
   signedImports(fingerprint: string): SignedImport[]

@@ -62,13 +62,21 @@ function goesOnText({ at: began, done, total }: NonNullable<Schema<'RescanBegun'
   return `goes on behind the ${done} of ${total} files that the one of ${at(began)} UTC has done with the same definitions; all of them again: cancel it, then drydock scanner rescan --anew`
 }
 
-function printFinding({ severity, text, items, digest, broughtBy, withdrawn, recall, at: found }: StandingFinding, output: Output): void {
+function printFinding({ id, severity, text, items, digest, broughtBy, withdrawn, recall, dismissal, at: found }: StandingFinding, output: Output): void {
+  const isDismissed = dismissal?.state === 'dismissed'
   const line = (name: string, what: string): void => output.line(`${name.padEnd(10)} ${what}`)
-  output.line(`${(severity === 'blocker' ? 'found' : 'warning').padEnd(10)} ${text}`, severity === 'blocker' ? 'bad' : 'plain')
+  output.line(`${(severity !== 'blocker' ? 'warning' : isDismissed ? 'dismissed' : 'found').padEnd(10)} ${text}`, severity === 'blocker' && !isDismissed ? 'bad' : 'plain')
   for (const [k, item] of items.entries()) line(k === 0 ? 'item' : '', item)
   if (digest !== null) line('digest', digest)
   if (broughtBy.length > 0) line('brought by', broughtBy.map(({ stream, sequence }) => `${stream} ${sequence}`).join(', '))
   line('found at', `${at(found)} UTC`)
   if (withdrawn !== null) line('withdrawn', `by recall ${withdrawn}`)
+  if (dismissal !== null) line('claimed', `a false alarm by ${dismissal.by}: ${dismissal.reason}`)
+  if (dismissal !== null && dismissal.approvals.length > 0) line('agreed', dismissal.approvals.map(({ user }) => user).join(', '))
+  if (dismissal !== null && dismissal.closed !== null) line(dismissal.state, `by ${dismissal.closed.by}: ${dismissal.closed.reason}`)
   if (recall !== null) line('do', `on the connected side: ${recall}`)
+  if (id === null || withdrawn !== null) return
+  if (dismissal?.state === 'waiting') line('or', `agree, as an approver: drydock dismissal approve ${id}`)
+  else if (isDismissed) line('take back', `drydock dismissal end ${id} --reason …`)
+  else line('or', `if it is none: drydock dismissal new ${id} --reason …`)
 }

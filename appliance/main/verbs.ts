@@ -26,6 +26,7 @@ export const NOUNS = {
   doctor: { summary: 'check the machine and the configuration, and say what to do', group: MACHINE, files: ['./inside.ts'] },
   import: { summary: 'bring a bundle in: run, proceed, approve, reject, resume, list, show', group: CONTENT, files: ['../cli/import.ts'] },
   scanner: { summary: 'who looks at what comes in, and at what is here: list, rescan, findings', group: CONTENT, files: ['../cli/scanner.ts'] },
+  dismissal: { summary: 'findings that are none: new, approve, reject, end, list', group: CONTENT, files: ['../cli/dismissal.ts'] },
   recall: { summary: 'what was withdrawn: new, bundle, list, show', group: CONTENT, files: ['../cli/recall.ts', './outside/recall.ts'] },
   media: { summary: 'sticks and discs at the appliance: list', group: CONTENT, files: ['../cli/media.ts'] },
   receipt: { summary: 'signed receipts of imports: list, export', group: CONTENT, files: ['../cli/receipt.ts'] },

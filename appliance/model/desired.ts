@@ -1,5 +1,6 @@
 import Type from 'typebox'
 import { Trust } from '../../bundles/format/trust.ts'
+import { Dismissal } from './dismissal.ts'
 import { PoolRecord } from './pool.ts'
 import { ROLES } from './view.ts'
 
@@ -60,6 +61,8 @@ export const Desired = Type.Object(
     tokens: Type.Record(Type.String(), Token),
     connections: Type.Object({ hypervisors: Type.Record(Type.String(), HypervisorConnection), ci: Type.Record(Type.String(), CiConnection) }, strict),
     pools: Type.Record(Type.String(), PoolRecord),
+    /** By id; not there in states of before. */
+    dismissals: Type.Optional(Type.Record(Type.String(), Dismissal)),
   },
   strict,
 )

@@ -1,6 +1,7 @@
 import Type from 'typebox'
 import { ScannerView } from '../../bundles/format/import-record.ts'
 import { GoesOnFrom, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import { Dismissal } from './dismissal.ts'
 import { Operation } from './operation.ts'
 import type { Request } from './use-cases.ts'
 
@@ -20,14 +21,18 @@ export type RescanBegun = Type.Static<typeof RescanBegun>
 export const StandingFinding = Type.Object(
   {
     ...StoreFinding.properties,
+    /** The same for the same scanner, signature and bytes: what `dismissal new` takes. Null of what only warns, and of what names no bytes. */
+    id: MaybeText,
     rescan: Text,
     at: Text,
     /** Those imports that are known here: `demo 3`. */
     broughtBy: Type.Array(Type.Object({ import: Text, stream: Text, sequence: Type.Integer() }, strict)),
     /** The recall that has withdrawn by now what was found. */
     withdrawn: MaybeText,
-    /** How they can be withdrawn, as a command for the connected side; null when they are, when nothing names them, and of a warning. */
+    /** How they can be withdrawn, as a command for the connected side; null when they are, when nothing names them, of a warning, and of what is dismissed. */
     recall: MaybeText,
+    /** What people say of it, whatever became of that; it alarms no more while its state is `dismissed`. */
+    dismissal: Type.Union([Dismissal, Type.Null()]),
   },
   strict,
 )

@@ -40,6 +40,8 @@ export type RescanDeps = {
   ledger: RescanLedger
   clock: Clock
   audit: Pick<AuditLog, 'record'>
+  /** What people have called a false alarm is not told again. */
+  isDismissed: (finding: StoreFinding) => boolean
   /** Imports that are known here, of those with these ids. */
   imports: (ids: readonly string[]) => Brought[]
 }
@@ -91,7 +93,7 @@ async function lookThrough(deps: RescanDeps, context: OperationContext, params: 
     record = withBatch(sum, batch)
   }
 
-  const facts = { generation, files: record.blobs.done, findings: record.findings.filter(isBlocker).length + record.more, by }
+  const facts = { generation, files: record.blobs.done, findings: record.findings.filter(finding => isBlocker(finding) && !deps.isDismissed(finding)).length + record.more, by }
   await context.step('end', async () => {
     deps.audit.record({ actor: context.actor, action: 'scanner.rescan', subject: STORE, outcome: 'allowed', fields: facts })
     const endedAt = deps.clock.now().toISOString()
@@ -104,7 +106,7 @@ async function lookThrough(deps: RescanDeps, context: OperationContext, params: 
 
 /** What would have stopped an import is told to everybody at once, not only when the last file was looked at. */
 async function tell(deps: RescanDeps, context: OperationContext, k: number, batch: RescanBatch): Promise<void> {
-  const found = batch.findings.filter(isBlocker).map(finding => ({ finding, fields: factsOf(finding, deps.imports(finding.imports)) }))
+  const found = batch.findings.filter(finding => isBlocker(finding) && !deps.isDismissed(finding)).map(finding => ({ finding, fields: factsOf(finding, deps.imports(finding.imports)) }))
   if (found.length === 0) return
   for (const { finding, fields } of found) context.emit({ type: 'rescan.found', subject: `item:${finding.items[0] ?? STORE}`, fields })
   await context.step(`told-${k}`, async () => {

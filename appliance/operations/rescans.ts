@@ -1,8 +1,10 @@
 import type { ImportRecord, ScannerState } from '../../bundles/format/import-record.ts'
 import type { GoesOnFrom, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { Digest } from '../core/digest.ts'
+import type { Dismissal } from '../model/dismissal.ts'
 import type { Operation } from '../model/operation.ts'
 import type { RescanBegun, Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
+import { alarmId } from './dismissals.ts'
 import { canGoOn, isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Operations } from './operation-kind.ts'
@@ -10,11 +12,13 @@ import type { Operations } from './operation-kind.ts'
 /** Who looks through the store when new definitions came. No person's name has a colon. */
 export const RESCAN_ACTOR = 'drydock:rescan'
 
-export type RescansDeps = Omit<RescanDeps, 'imports'> & {
+export type RescansDeps = Omit<RescanDeps, 'imports' | 'isDismissed'> & {
   operations: Operations
   imports: Pick<ImportLedger, 'get' | 'list'>
   /** The recall that has withdrawn these bytes, or everything here that has them. */
   withdrawnBy: (digest: Digest) => string | undefined
+  /** What people say of findings, by id (`alarmId`). */
+  dismissals: () => Readonly<Record<string, Dismissal>>
 }
 
 const EVERYTHING: RescanParams = { generation: null, since: 0 }
@@ -25,7 +29,14 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
     const preflight = deps.imports.get(id)?.preflight
     return preflight === undefined || preflight === null ? [] : [{ import: id, stream: preflight.stream, sequence: preflight.sequence }]
   })
-  const kind = rescanOperation({ ...deps, imports: brought })
+  const claimOf = (finding: StoreFinding): { id: string; claim: Dismissal | null } | null => {
+    const { scanner, what, digest } = finding
+    if (digest === null || !isBlocker(finding)) return null
+    const id = alarmId({ scanner, what, digest })
+    return { id, claim: deps.dismissals()[id] ?? null }
+  }
+  const isDismissed = (finding: StoreFinding): boolean => claimOf(finding)?.claim?.state === 'dismissed'
+  const kind = rescanOperation({ ...deps, imports: brought, isDismissed })
   operations.register(kind)
 
   const view = (record: RescanRecord): RescanView => {
@@ -69,9 +80,15 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
     findings() {
       const all = standing().map(({ record, finding }): StandingFinding => {
         const withdrawn = finding.digest === null || !isBlocker(finding) ? undefined : deps.withdrawnBy(finding.digest)
-        return { ...finding, rescan: record.id, at: record.at, broughtBy: brought(finding.imports), withdrawn: withdrawn ?? null, recall: withdrawn === undefined && isBlocker(finding) ? recallCommand(finding) : null }
+        const alarm = claimOf(finding)
+        const stands = withdrawn === undefined && isBlocker(finding) && alarm?.claim?.state !== 'dismissed'
+        return {
+          ...finding, id: alarm?.id ?? null, rescan: record.id, at: record.at, broughtBy: brought(finding.imports), withdrawn: withdrawn ?? null, recall: stands ? recallCommand(finding) : null,
+          dismissal: alarm?.claim ?? null,
+        }
       })
-      return [...all.filter(isBlocker), ...all.filter(finding => !isBlocker(finding))]
+      const rank = (finding: StandingFinding): number => (isBlocker(finding) ? (finding.dismissal?.state === 'dismissed' ? 1 : 0) : 2)
+      return all.toSorted((a, b) => rank(a) - rank(b))
     },
     async start(request, { anew = false } = {}) {
       const { scanners } = await steps.plan({ ...EVERYTHING, goesOn: null })

@@ -8,14 +8,17 @@ import { itemKey, type Item } from '../../bundles/format/item.ts'
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import { faultOf, loaded, type Loaded } from './definitions.ts'
 import { CLAMAV_LIMITS } from './limits.ts'
+import { linesOf } from './output.ts'
 import { failed, runSandboxed } from './sandbox.ts'
 import type { View } from './view.ts'
 
 export const CLAMSCAN = '/usr/bin/clamscan'
 
 /** What cannot be looked into is told, never passed over. */
+/** Every match in a file, not only the first: behind one that people call a false alarm may stand one that is none. */
+const ALL = '--allmatch=yes'
 const ALERTS = ['--alert-exceeds-max=yes', '--alert-encrypted-archive=yes', '--alert-encrypted-doc=yes'] as const
-const OPTIONS = ['--database=/definitions', '--no-summary', '--stdout', '--tempdir=/tmp', ...ALERTS, ...Object.entries(CLAMAV_LIMITS).map(([name, value]) => `--${name}=${value}`)]
+const OPTIONS = ['--database=/definitions', '--no-summary', '--stdout', '--tempdir=/tmp', ALL, ...ALERTS, ...Object.entries(CLAMAV_LIMITS).map(([name, value]) => `--${name}=${value}`)]
 /** clamscan's answers: nothing found, found. 2 is a fault of its own. */
 const ANSWERS = [0, 1]
 
@@ -36,7 +39,7 @@ export async function runClamav(view: View, definitions: Loaded, blobs: Pick<Blo
     name: 'clamav', purpose: view.purpose, command: [CLAMSCAN, ...OPTIONS, '--file-list=/scan/list'], folder: view.folder, files: databases(definitions, blobs), accept: ANSWERS, signal: work.signal,
     onOutput: chunk => work.looked((lines += chunk.filter(byte => byte === LINE_END).length)),
   })
-  const told = new Set(answer.stdout.split('\n').map(line => line.slice(0, line.indexOf(': '))))
+  const told = new Set(Iterator.from(linesOf(answer.stdout)).map(line => line.slice(0, line.indexOf(': '))))
   const silent = view.paths.filter(path => !told.has(path))
   if (silent.length > 0) throw failed('clamav', `no word about ${silent.length} of ${view.paths.length} files (${silent[0]})`, 'it must say of each file what it found', view.purpose)
   return answer

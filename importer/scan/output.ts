@@ -1,9 +1,10 @@
+import { digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import type { Finding } from '../../bundles/format/import-record.ts'
 import { failed } from './sandbox.ts'
 import { FINDINGS } from './limits.ts'
-import { PURPOSES, type Purpose } from './purpose.ts'
-import type { View } from './view.ts'
+import { PURPOSES } from './purpose.ts'
+import type { Seen, View } from './view.ts'
 
 /** `PATH: WHAT FOUND` stops the import, `PATH: WHAT WARNING` is shown to the approver. Everything else that it prints is for people. */
 const LINE = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (.+) (FOUND|WARNING)\r?$/
@@ -18,6 +19,9 @@ const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] =
   { what: /^Heuristics\.Encrypted/, code: 'encrypted', text: 'holds something encrypted, which no scanner can look into' },
 ]
 
+/** What people say of a finding that they call a false alarm, in words; undefined of any other. */
+export type Dismissed = (alarm: { scanner: string; what: string; digest: Digest }) => string | undefined
+
 /** One thing that a scanner said; `path` is null of a line that names no file. */
 export type Said = { path: string | null; what: string; word: 'FOUND' | 'WARNING' }
 
@@ -25,32 +29,53 @@ export type Said = { path: string | null; what: string; word: 'FOUND' | 'WARNING
  * What one scanner said. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
  * @throws DD-IMPORT-023
  */
-export function saidIn(scanner: string, code: number, stdout: string, purpose: Purpose): Said[] {
-  const all: Said[] = []
+export function saidIn(scanner: string, code: number, stdout: string, { purpose, of }: Pick<View, 'purpose' | 'of'>, dismissed: Dismissed): Said[] {
+  const all = new Map<string, Said>()
   const torn: Said[] = []
-  for (const line of stdout.split('\n')) {
+  for (const line of linesOf(stdout)) {
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
-    if (word === 'FOUND' || word === 'WARNING') all.push({ path, what: shown(what), word })
+    // Each match inside of an archive is told again for what it lies in.
+    if (word === 'FOUND' || word === 'WARNING') all.set(`${path} ${word} ${shown(what)}`, { path, what: shown(what), word })
     else if (TORN.test(line)) torn.push({ path: null, what: shown(line.replace(TORN, '')), word: 'FOUND' })
   }
-  if (code !== 0 && !all.some(said => severityOf(said) === 'blocker')) all.push(...torn)
-  if (code !== 0 && all.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
-  return all
+  const said = [...all.values()]
+  if (code !== 0 && !said.some(one => severityOf(one) === 'blocker' && dismissalOf(scanner, one, of(one.path ?? ''), dismissed) === undefined)) said.push(...torn)
+  if (code !== 0 && said.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
+  return said
+}
+
+/** One at a time: a scanner may say millions of them of what is made for that. */
+export function* linesOf(text: string): Generator<string> {
+  for (let from = 0; from < text.length; ) {
+    const end = text.indexOf('\n', from)
+    yield text.slice(from, end < 0 ? text.length : end)
+    from = end < 0 ? text.length : end + 1
+  }
+}
+
+/** What people at this site have said of it: the same signature, by the same scanner, in the same bytes. */
+export function dismissalOf(scanner: string, said: Said, seen: Seen | undefined, dismissed: Dismissed): string | undefined {
+  return seen === undefined || severityOf(said) !== 'blocker' ? undefined : dismissed({ scanner, what: said.what, digest: seen.digest })
 }
 
 /** The same as findings about items: one for each item that has the file. @throws DD-IMPORT-023 */
-export function findingsIn(scanner: string, code: number, stdout: string, view: View): Finding[] {
+export function findingsIn(scanner: string, code: number, stdout: string, view: View, dismissed: Dismissed): Finding[] {
   const { whole } = PURPOSES[view.purpose]
-  const all = saidIn(scanner, code, stdout, view.purpose).flatMap(said => {
+  const all = saidIn(scanner, code, stdout, view, dismissed).flatMap(said => {
     const seen = view.of(said.path ?? '')
     if (seen === undefined || seen.items.length === 0) return [findingOf(scanner, whole, said.path === null ? whole : `${whole} (${seen?.blob ?? said.path})`, said)]
-    return seen.items.map(({ key, label }) => findingOf(scanner, key, `${label} (${seen.blob})`, said))
+    const dismissal = dismissalOf(scanner, said, seen, dismissed)
+    return seen.items.map(({ key, label }): Finding => {
+      const finding = findingOf(scanner, key, `${label} (${seen.blob})`, said)
+      return dismissal === undefined ? finding : { ...finding, severity: 'warning', code: 'dismissed', text: `${finding.text}, ${dismissal}` }
+    })
   })
   return firstOf(scanner, withoutDoubles(all), whole)
 }
 
+/** What is cut keeps a mark of the whole, so that no other one is taken for it. */
 function shown(what: string): string {
-  return printable(what.slice(0, WHAT_LENGTH))
+  return what.length <= WHAT_LENGTH ? printable(what) : `${printable(what.slice(0, WHAT_LENGTH))}… ${hexOf(digestOf(what)).slice(0, 12)}`
 }
 
 export function severityOf({ what, word }: Said): 'blocker' | 'warning' {

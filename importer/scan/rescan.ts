@@ -9,7 +9,7 @@ import type { RescanPart, StoreFinding } from '../../bundles/format/rescan-recor
 import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { FINDINGS, ITEMS_OF_BLOB, RESCAN_BYTES, RESCAN_FILES } from './limits.ts'
-import { severityOf, told, type Said } from './output.ts'
+import { dismissalOf, severityOf, told, type Said } from './output.ts'
 import { PURPOSES } from './purpose.ts'
 import { failed } from './sandbox.ts'
 import { notOpened, type Scanners } from './scanners.ts'
@@ -73,9 +73,10 @@ export function createRescan(deps: RescanDeps) {
     return { scanner, ...said, items: seen?.items.map(({ key }) => key) ?? [], digest: seen?.digest ?? null, imports: seen === undefined ? [] : catalogue.walk.bringers(seen.digest) }
   }
 
-  /** The gravest first, each once, as many as are told one by one. */
+  /** The gravest first, each once, as many as are told one by one; what is dismissed takes nobody's place. */
   function findingsOf(scanner: string, said: readonly Said[], of: (path: string) => Seen | undefined): { findings: StoreFinding[]; more: number } {
-    const order = [...said.filter(one => severityOf(one) === 'blocker'), ...said.filter(one => severityOf(one) === 'warning')]
+    const rank = (one: Said): number => (severityOf(one) === 'warning' ? 2 : dismissalOf(scanner, one, of(one.path ?? ''), scanners.dismissed) === undefined ? 0 : 1)
+    const order = said.toSorted((a, b) => rank(a) - rank(b))
     const different = new Map(order.map(one => {
       const seen = of(one.path ?? '')
       return [`${seen?.digest ?? one.path} ${one.what}`, { seen, one }] as const

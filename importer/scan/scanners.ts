@@ -11,7 +11,7 @@ import type { CatalogueView } from '../../mirror/store/format.ts'
 import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
 import type { ScanConfig, ScannerCommand } from './config.ts'
 import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
-import { findingsIn, saidIn, withoutDoubles, type Said } from './output.ts'
+import { findingsIn, saidIn, withoutDoubles, type Dismissed, type Said } from './output.ts'
 import { runSandboxed } from './sandbox.ts'
 import { createTurns } from './turns.ts'
 import { makeView, usersOf, type Seen, type StagedBlob, type View } from './view.ts'
@@ -44,6 +44,8 @@ export type Scanners = {
   warnings(states: readonly ScannerState[]): Finding[]
   /** @throws DD-IMPORT-023 when one gives no answer: then nothing is known, and nothing is clean */
   scan(input: ScanInput): Promise<{ findings: Finding[]; scans: Scan[] }>
+  /** What people say of a finding that they call a false alarm. */
+  dismissed: Dismissed
   /** The same over what is here already, behind every import: it begins anew when one wants to be scanned meanwhile. @throws DD-IMPORT-023 */
   look(input: LookInput): Promise<{ view: Pick<View, 'of' | 'unopened'>; answers: { scan: Omit<Scan, 'findings'>; said: Said[] }[] }>
 }
@@ -53,7 +55,7 @@ const CLAMAV = 'clamav'
 const VERSION_SECONDS = 30
 const VERSION_LENGTH = 120
 
-export function createScanners({ config, clock }: { config: ScanConfig; clock: Clock }): Scanners {
+export function createScanners({ config, clock, dismissed = () => undefined }: { config: ScanConfig; clock: Clock; dismissed?: Dismissed }): Scanners {
   const usesClamav = (): boolean => config.clamav === 'auto' && clamavIsInstalled()
   const definitionsIn = (view: CatalogueView): Loaded | null => newestDefinitions(view.find(DEFINITIONS.kind, DEFINITIONS.name), clock.now())
 
@@ -94,7 +96,7 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
     const findings: Finding[] = withoutDoubles(view.unopened.flatMap(({ seen, why }) => seen.items.map(({ key, label }) => ({ severity: 'warning' as const, code: 'not-opened', item: key, text: notOpened(`${label} (${seen.blob})`, why), claimed: false }))))
     const scans: Scan[] = []
     for (const { scan, code, stdout } of await answersOf(view, input)) {
-      const found = findingsIn(scan.scanner, code, stdout, view)
+      const found = findingsIn(scan.scanner, code, stdout, view, dismissed)
       findings.push(...found)
       scans.push({ ...scan, findings: found.length })
     }
@@ -130,13 +132,14 @@ export function createScanners({ config, clock }: { config: ScanConfig; clock: C
       return usesClamav() ? known : [{ name: CLAMAV, version: '', definitions: null, state: config.clamav === 'off' ? 'off' : 'not installed', maxAgeDays: config.clamavMaxAgeDays }, ...known]
     },
     warnings,
+    dismissed,
     scan: input => turns.first(async () => await scanStaged(input)),
     async look({ folder, blobs, users, store, ...input }) {
       try {
         return await turns.between(input.signal, async signal => {
           const view = await makeView(folder, blobs, users, { purpose: 'rescan', signal })
           const answers = await answersOf(view, { ...input, blobs: store, signal })
-          return { view, answers: answers.map(({ scan, code, stdout }) => ({ scan, said: saidIn(scan.scanner, code, stdout, 'rescan') })) }
+          return { view, answers: answers.map(({ scan, code, stdout }) => ({ scan, said: saidIn(scan.scanner, code, stdout, view, dismissed) })) }
         })
       } finally {
         await rm(folder, { recursive: true, force: true })

@@ -6,12 +6,16 @@ import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { silentLog } from '../../appliance/core/log.ts'
-import type { NewAuditRecord } from '../../appliance/model/audit.ts'
+import { claimable, wordsOf } from '../../appliance/main/inside/rescans.ts'
+import type { AuditLog, NewAuditRecord } from '../../appliance/model/audit.ts'
+import type { Policy } from '../../appliance/model/desired.ts'
 import type { Event } from '../../appliance/model/event.ts'
+import type { Dismissal, Dismissals } from '../../appliance/model/dismissal.ts'
 import type { Operation } from '../../appliance/model/operation.ts'
 import { createOperations, type Engine, type OnJournal } from '../../appliance/operations/engine.ts'
 import { recoverImports } from '../../appliance/operations/import-leftovers.ts'
 import { baseGeneration } from '../../appliance/operations/base-generation.ts'
+import { createDismissals, dismissalIn } from '../../appliance/operations/dismissals.ts'
 import type { ImportSteps } from '../../appliance/operations/import-steps.ts'
 import { createImports } from '../../appliance/operations/imports.ts'
 import { createRescans } from '../../appliance/operations/rescans.ts'
@@ -45,6 +49,7 @@ export type Site = {
   trust(): Trust
   imports: ReturnType<typeof createImports>
   rescans: ReturnType<typeof createRescans>
+  dismissals: Dismissals
   operations: Engine
   events(): Event[]
   /** What was written into the audit log since it was opened. */
@@ -59,7 +64,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; answerMs?: number; around?: (steps: ImportSteps) => ImportSteps }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; policy?: Policy; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; answerMs?: number; around?: (steps: ImportSteps) => ImportSteps }
 
 let requests = 0
 
@@ -82,7 +87,9 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const trustFile = join(folder, 'trust-in-force.json')
   const trust = (): Trust => (existsSync(trustFile) ? (JSON.parse(readFileSync(trustFile, 'utf8')) as Trust) : options.trust)
   if (marks.trust() === undefined) await marks.raiseTrust(await loadTrust(options.trust))
-  const scanners = createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, clamavRescan: 'off', ...options.scan }, clock })
+  let claims: Record<string, Dismissal> = {}
+  const claimStore = { read: () => claims, update: (change: (draft: Record<string, Dismissal>) => void) => Promise.resolve(change((claims = structuredClone(claims)))) }
+  const scanners = createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, clamavRescan: 'off', ...options.scan }, clock, dismissed: alarm => wordsOf(dismissalIn(claimStore, alarm)) })
   const steps = createImporter({
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
     stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
@@ -93,16 +100,18 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   })
   const imports = createImports({ operations, steps: options.around?.(steps) ?? steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   const audited: NewAuditRecord[] = []
+  const audit: Pick<AuditLog, 'record'> = { record: entry => ({ seq: audited.push(entry), at: '', fields: {}, previous: '', digest: '', ...entry }) }
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: importLedger(database), clock, withdrawnBy: digest => withdrawn.byDigest(digest)?.id,
-    audit: { record: entry => ({ seq: audited.push(entry), at: '', fields: {}, previous: '', digest: '', ...entry }) },
+    audit, dismissals: claimStore.read,
     steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(folder, 'work/rescan'), ...(options.rescanBatch === undefined ? {} : { batch: options.rescanBatch }) }),
   })
+  const dismissals = createDismissals({ store: claimStore, policy: () => options.policy ?? { approvals: 1, separate: true }, clock, audit, events, find: id => claimable(rescans.findings(), id) })
   await recoverImports(stagingDir, importLedger(database), operations)
   operations.start()
 
   const site: Site = {
-    folder, media, store, marks, withdrawn, trust, imports, rescans, audited, operations, appliance,
+    folder, media, store, marks, withdrawn, trust, imports, rescans, dismissals, audited, operations, appliance,
     events: () => events.list(),
     async submit(path, by = 'olga') {
       const { id } = imports.submitPath(path, { actor: by, idempotencyKey: `request-${++requests}` })

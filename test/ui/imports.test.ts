@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { cpSync, createReadStream, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { Locator } from 'playwright-core'
 import t from 'tap'
 import { openBrowser } from '../support/browser.ts'
 import { bundleOf, person, type Person } from '../support/bundles.ts'
@@ -191,6 +192,60 @@ await t.test('what is here already is looked through when an operator asks: what
   await page.goto(appliance.url)
   await page.locator('.waiting', { hasText: 'acme found Bad.Thing in tool.txt 1' }).getByText(/drydock recall new --id found-/).waitFor()
   await looksGood(t, 'home with a finding')
+})
+
+/** Acts in the dialogue that a button of a row opens. */
+async function actIn(row: Locator, button: string, fill: Record<string, string> = {}): Promise<void> {
+  await row.getByRole('button', { name: button, exact: true }).click()
+  const dialogue = page.getByRole('dialog')
+  for (const [label, text] of Object.entries(fill)) await dialogue.getByRole('textbox', { name: label }).fill(text)
+  await dialogue.getByRole('button', { name: button, exact: true }).click()
+  await dialogue.waitFor({ state: 'hidden' })
+}
+
+await t.test('a false alarm is said by one person and agreed to by another; it stays listed, with the way back', async t => {
+  const row = hereAlready.locator('.rows[aria-label="found in the store"] tr', { hasText: 'acme found Bad.Thing in tool.txt 1' })
+  const dismissed = hereAlready.locator('.rows[aria-label="dismissed findings"] tr', { hasText: 'acme found Bad.Thing in tool.txt 1' })
+  await page.goto(`${appliance.url}/imports`)
+  await actIn(row, 'False alarm', { Reason: 'written here, by ourselves' })
+  await row.getByText('You say that it is a false alarm: written here, by ourselves').waitFor()
+  t.equal(await row.getByRole('button', { name: 'Agree' }).isDisabled(), true)
+  await looksGood(t, 'a false alarm that waits')
+  await signOut()
+  await signIn('paul')
+  await page.locator('.waiting', { hasText: 'ana says that it is a false alarm (written here, by ourselves)' }).waitFor()
+  await page.goto(`${appliance.url}/imports`)
+  await actIn(row, 'Agree')
+  await dismissed.getByText('agreed: paul').waitFor()
+  t.equal(await row.count(), 0)
+  await looksGood(t, 'a dismissed finding')
+  await page.goto(appliance.url)
+  await heading('Home')
+  t.equal(await page.locator('.waiting', { hasText: 'Bad.Thing' }).count(), 0)
+  await signOut()
+  await signIn('ana')
+  await page.goto(`${appliance.url}/imports`)
+  await actIn(dismissed, 'Take it back', { Reason: 'it was not' })
+  await row.getByText('Taken back by ana: it was not').waitFor()
+  await looksGood(t, 'one that was taken back')
+})
+
+await t.test('a look through the store that did not come to its end is gone on with, or begun anew', async t => {
+  // What this page shows of a scanner that breaks in the middle; that it breaks and is gone on with: test/importer/scan/rescan.test.ts.
+  const { rescans } = appliance.services
+  const [last] = rescans.list(1)
+  await page.route('**/api/v1/scanners/rescans?limit=1', async route => await route.fulfill({ json: [{ ...last, state: 'failed', endedAt: null, blobs: { done: 1, total: 2 }, rest: [{ of: 'mirrors', generation: 1, since: 0, after: null }], error: { code: 'DD-IMPORT-023', message: 'expected an answer of the scanner acme, found exit 3', hint: '', retryable: true } }] }))
+  await page.goto(`${appliance.url}/imports`)
+  await hereAlready.getByText('1 of 2 files: expected an answer of the scanner acme, found exit 3').waitFor()
+  await hereAlready.getByRole('button', { name: 'Go on' }).waitFor()
+  await looksGood(t, 'one that failed')
+  await page.unroute('**/api/v1/scanners/rescans?limit=1')
+  await hereAlready.getByRole('button', { name: 'Begin anew' }).click()
+  await page.getByRole('dialog').getByText('drydock scanner rescan --anew').waitFor()
+  await page.getByRole('dialog').getByRole('button', { name: 'Begin anew' }).click()
+  await page.getByRole('dialog').waitFor({ state: 'hidden' })
+  await hereAlready.getByRole('button', { name: 'Look through it' }).waitFor()
+  t.not(rescans.list(1)[0]?.id, last?.id)
   await signOut()
   await signIn('paul')
 })

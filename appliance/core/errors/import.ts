@@ -27,4 +27,8 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-031': { exit: 1, http: 409, retryable: true, story: 'While a delta waited for approval, something that it stands on went away: the mirrors went back to an older generation, or it was thrown away.' },
   'DD-IMPORT-030': { exit: 1, http: 500, retryable: true, story: 'A delta copies from a blob that this appliance holds, and the bytes of that blob are no longer what its name says: the disk or somebody changed them.' },
   'DD-IMPORT-040': { exit: 1, http: 409, retryable: false, story: 'Nobody can look through the store: ClamAV is not installed, switched off or has no definitions yet, and drydock.yaml names no other scanner.' },
+  'DD-IMPORT-041': { exit: 1, http: 404, retryable: false, story: 'There is no finding of this id in what is here, or nobody has called it a false alarm. Only what alarms can be one: a warning stops nothing.' },
+  'DD-IMPORT-042': { exit: 2, http: 409, retryable: false, story: 'The false alarm is not in a state in which this can be done; the message names the state, who claimed it and why.' },
+  'DD-IMPORT-043': { exit: 3, http: 403, retryable: false, story: 'Who says that a finding is a false alarm may not be the one who agrees, and nobody agrees twice: the same rule as for imports.' },
+  'DD-IMPORT-044': { exit: 3, http: 409, retryable: false, story: 'So many findings are dismissed already that another one would be one too many: a scanner that is wrong so often needs other definitions.' },
 } as const satisfies Record<string, ErrorEntry>

@@ -17,6 +17,7 @@ import type { DesiredStore } from '../../model/desired.ts'
 import { createOperations, type OnJournal } from '../../operations/engine.ts'
 import { recoverImports } from '../../operations/import-leftovers.ts'
 import { createDecisions } from '../../operations/decisions.ts'
+import { createDismissals, dismissalIn } from '../../operations/dismissals.ts'
 import { createImports } from '../../operations/imports.ts'
 import { createPools, type PoolsDeps } from '../../operations/pools.ts'
 import { createRescans } from '../../operations/rescans.ts'
@@ -43,7 +44,7 @@ import { openAgents, type Agents } from './agents.ts'
 import { BUILD } from './build.ts'
 import type { Config } from './config.ts'
 import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn, withdrawnBy } from './recalls.ts'
-import { followDefinitions } from './rescans.ts'
+import { claimable, dismissalsIn, followDefinitions, wordsOf } from './rescans.ts'
 import { checkTrust, clockReset, clockView, signedImports, trustAccept, trustView } from './standing.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
@@ -139,7 +140,8 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     bake: images.bake,
     readImage: images.get,
   })
-  const scanners = createScanners({ config: config.scan, clock })
+  const dismissalStore = dismissalsIn(desired)
+  const scanners = createScanners({ config: config.scan, clock, dismissed: alarm => wordsOf(dismissalIn(dismissalStore, alarm)) })
   const ledger = importLedger(database)
   const media = openMedia({ config, ledger, events, audit, log, ...(overrides.media === undefined ? {} : { overrides: overrides.media }) })
   const importer = createImporter({
@@ -164,14 +166,16 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
 
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: ledger, clock, audit, withdrawnBy: digest => withdrawnBy(digest, { withdrawn, catalogue: store.catalogue }),
+    dismissals: dismissalStore.read,
     steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(workDir, 'rescan') }),
   })
+  const dismissals = createDismissals({ store: dismissalStore, policy: () => desired.read().policy, clock, audit, events, find: id => claimable(rescans.findings(), id) })
 
   const metrics = new Registry()
   collectDefaultMetrics({ register: metrics })
   const readiness = { ready: false, waits: ['start'] }
   const services: Services = {
-    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue, rescans,
+    siteId: desired.read().siteId, version: BUILD.version, clock, log, caPem: pki.caPem, signingKey: signer.publicKey, identity, audit, events, pools, imports, media, operations, nodes: agents.nodes, images, catalogue: store.catalogue, rescans, dismissals,
     connections: connections.api, metrics,
     trust: () => desired.read().trust,
     async sbom(id) {

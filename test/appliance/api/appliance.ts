@@ -21,7 +21,9 @@ import type { ImageManifest } from '../../../appliance/model/image.ts'
 import type { NodeRecord } from '../../../appliance/model/node.ts'
 import type { Operation } from '../../../appliance/model/operation.ts'
 import type { Revision } from '../../../appliance/model/pool.ts'
+import type { Dismissal } from '../../../appliance/model/dismissal.ts'
 import type { RescanView, StandingFinding } from '../../../appliance/model/rescan.ts'
+import { alarmId, createDismissals } from '../../../appliance/operations/dismissals.ts'
 import type { PoolView, UserRole } from '../../../appliance/model/view.ts'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import { createDecisions } from '../../../appliance/operations/decisions.ts'
@@ -97,6 +99,11 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
   }
   const change = (id: string, fields: Partial<ImportRecord>): ImportRecord => Object.assign(importOf(id), fields)
 
+  let claims: Record<string, Dismissal> = {}
+  const dismissals = createDismissals({
+    store: { read: () => claims, update: change => Promise.resolve(change((claims = structuredClone(claims)))) }, policy: () => store.read().policy, clock, audit, events,
+    find: id => (id === FOUND.id ? { ...FOUND, digest: DIGEST } : undefined),
+  })
   const services: Services = {
     siteId: 'site-a', version: '0.0.0-test', clock, log: silentLog, caPem: pki.caPem, signingKey: signer.publicKey, identity, events,
     audit: {
@@ -187,9 +194,10 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     console: name => Promise.resolve(`${name} booted\u001b[31m\n`),
     images: { list: () => Promise.resolve([IMAGE]), get: digest => Promise.resolve(digest === IMAGE.digest ? IMAGE : undefined) },
     sbom: () => Promise.resolve(['{', '}\n']),
+    dismissals,
     rescans: {
       list: () => [{ ...RESCAN, id: [...operations.values()].find(({ kind }) => kind === 'rescan')?.id ?? RESCAN.id }],
-      findings: () => [FOUND],
+      findings: () => [{ ...FOUND, dismissal: dismissals.list()[0] ?? null }],
       start: (request, options) => Promise.resolve({ ...operation('rescan', 'store', request), goesOnFrom: options?.anew === true ? null : { rescan: 'rescan-0', at: RESCAN.at, done: 4000, total: 12001 } }),
     },
     scanners: () => Promise.resolve([{ name: 'clamav', state: 'ready', version: '1.4.6', definitions: { version: '20261118.0712', built: '2026-11-18T07:12:00Z', ageDays: 3 }, maxAgeDays: 14 }]),
@@ -273,8 +281,9 @@ const RESCAN: RescanView = {
   scans: [{ scanner: 'clamav', version: '1.4.6', definitions: DEFINITIONS, files: 12003, seconds: 290, findings: 1 }], blobs: { done: 12001, total: 12001 }, findings: [], more: 0, state: 'succeeded', error: null,
 }
 
+export const FOUND_ID = alarmId({ scanner: 'clamav', what: 'Evil.Miner', digest: DIGEST })
 const FOUND: StandingFinding = {
-  scanner: 'clamav', severity: 'blocker', code: 'scanner-found', what: 'Evil.Miner', text: 'clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)', items: ['npm:left-pad@1.3.0'], digest: DIGEST, imports: ['7'], rescan: 'rescan-1', at: RESCAN.at,
+  scanner: 'clamav', severity: 'blocker', code: 'scanner-found', what: 'Evil.Miner', text: 'clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)', items: ['npm:left-pad@1.3.0'], digest: DIGEST, imports: ['7'], rescan: 'rescan-1', at: RESCAN.at, dismissal: null, id: FOUND_ID,
   broughtBy: [{ import: '7', stream: 'site-a', sequence: 7 }], withdrawn: null, recall: `drydock recall new --id found-1 --digest ${DIGEST} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
 }
 

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { openTestAppliance, PASSWORD } from '../api/appliance.ts'
+import { FOUND_ID, openTestAppliance, PASSWORD } from '../api/appliance.ts'
 import { runDrydock, type Run } from './run-drydock.ts'
 
 const folder = t.testdir()
@@ -83,10 +83,28 @@ await step('scanner rescan looks through the store and says what was found, in w
     'brought by site-a 7',
     'found at   2026-11-18 11:00:00 UTC',
     `do         on the connected side: drydock recall new --id found-1 --digest sha256:${'a'.repeat(64)} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
+    `or         if it is none: drydock dismissal new ${FOUND_ID} --reason …`,
   ])
   t.match(await as('operator', 'scanner', 'rescan', '--no-wait'), { code: 0, out: /under way: drydock operation show [0-9a-f-]{36}/ })
   t.notMatch((await as('operator', 'scanner', 'rescan', '--anew')).out, /goes on/)
   t.match((await as('viewer', 'scanner', 'findings', '--json')).records(), [{ items: ['npm:left-pad@1.3.0'], withdrawn: null, broughtBy: [{ sequence: 7 }] }])
+})
+
+await step('a finding that is none is dismissed by two people, is still listed, and can be taken back', async t => {
+  t.match(await as('operator', 'dismissal', 'new', FOUND_ID), { code: 2, err: /--reason/ })
+  t.match(await as('operator', 'dismissal', 'new', 'abc', '--reason', 'ours'), { code: 2, err: /finding/ })
+  t.match(await as('operator', 'dismissal', 'new', '0123456789abcdef', '--reason', 'ours'), { code: 1, err: /expected the id of a finding that stands[^]*DD-IMPORT-041/ })
+  t.match(await as('approver', 'dismissal', 'new', FOUND_ID, '--reason', 'ours'), { code: 3, err: /expected the role operator, found approver/ })
+  t.match(await as('operator', 'dismissal', 'new', FOUND_ID, '--reason', 'mined by ourselves'), { code: 4, out: new RegExp(`waits for an approver other than operator \\(0 of 1\\): drydock dismissal approve ${FOUND_ID}`) })
+  t.match(await as('operator', 'dismissal', 'approve', FOUND_ID), { code: 3, err: /expected the role approver/ })
+  t.match(await as('approver', 'dismissal', 'approve', FOUND_ID), { code: 0, out: /dismissed: it alarms no more/ })
+  const { out } = await as('viewer', 'scanner', 'findings')
+  t.match(out, /^dismissed +clamav found Evil\.Miner in left-pad 1\.3\.0/m)
+  t.match(out, /^claimed +a false alarm by operator: mined by ourselves\nagreed +approver$/m)
+  t.match(await as('viewer', 'dismissal', 'list'), { code: 0, out: /dismissed +clamav +Evil\.Miner +npm:left-pad@1\.3\.0 +operator +approver .* mined by ourselves$/m })
+  t.match(await as('operator', 'dismissal', 'end', FOUND_ID, '--reason', 'not ours'), { code: 0, out: /it alarms as before/ })
+  t.match(await as('approver', 'dismissal', 'reject', FOUND_ID, '--reason', 'no'), { code: 2, err: /DD-IMPORT-042/ })
+  t.match((await as('viewer', 'dismissal', 'list', '--json')).records(), [{ state: 'ended', closed: { by: 'operator', reason: 'not ours' } }])
 })
 
 await step('who may not bring a bundle is told before it has been sent', async t => {

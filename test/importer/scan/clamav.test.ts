@@ -63,9 +63,9 @@ await t.test('the EICAR file stops an import wherever it hides, each item is nam
   const record = await scanned(site, await bring(folder, { ...files, 'good.txt': 'good\n' }, 2))
   t.equal(record.state, 'quarantined')
   const blockers = record.preflight!.findings.filter(finding => finding.severity === 'blocker')
-  t.same(blockers.map(finding => finding.item).toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted())
+  t.same([...new Set(blockers.map(finding => finding.item))].toSorted(), Object.keys(files).map(name => `file:${name}@1`).toSorted())
   for (const finding of blockers) t.match(finding, { code: 'scanner-found', text: new RegExp(`^clamav found ${EICAR_NAME}\\S* in \\S+ 1 \\(content\\)$`) })
-  t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: definitionsVersion(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 7 }])
+  t.match(record.scans, [{ scanner: 'clamav', version: /^\d+\.\d+/, definitions: { version: definitionsVersion(BUILT), built: BUILT, ageDays: 5 }, files: 11, findings: 14 }], 'both signatures of it, in each')
 
   await t.rejects(site.imports.approve(record.id, 'anton'), { code: 'DD-IMPORT-006' }, 'it cannot be approved')
   for (const bytes of Object.values(files)) t.notOk(site.store.blobs.has(digestOf(bytes)), 'nothing of it is in the store')

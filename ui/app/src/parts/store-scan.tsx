@@ -7,23 +7,26 @@ import { urls } from '../urls.ts'
 import { useAnswer } from '../use-answer.ts'
 import { duration, plain } from '../words.ts'
 import { ActionButton } from './confirm.tsx'
+import { Claim, Dismissed } from './dismissals.tsx'
 import { At, Command, FaultBox, StateBadge } from './facts.tsx'
 import { OperationProgress } from './operation-progress.tsx'
 import { Section } from './page.tsx'
 import { Rows } from './rows.tsx'
 
-const concerns = (event: DrydockEvent): boolean => event.type.startsWith('rescan.') || event.type === 'import.promoted'
+const concerns = (event: DrydockEvent): boolean => ['rescan.', 'dismissal.'].some(start => event.type.startsWith(start)) || event.type === 'import.promoted'
 
 /** What scanners say of what is here already: definitions that came later may know what nobody knew when it came in. */
 export function StoreScan(): ReactNode {
   const { data: scanners, fault } = useAnswer(() => answerOf(api.GET('/api/v1/scanners')), 'scanners', { concerns })
   const { data: rescans, reload } = useAnswer(() => answerOf(api.GET('/api/v1/scanners/rescans', { params: { query: { limit: 1 } } })), 'rescans', { concerns })
-  const { data: findings } = useAnswer(() => answerOf(api.GET('/api/v1/scanners/findings')), 'store findings', { concerns })
+  const { data: findings, reload: again } = useAnswer(() => answerOf(api.GET('/api/v1/scanners/findings')), 'store findings', { concerns })
   if (scanners === undefined || rescans === undefined || findings === undefined) return <FaultBox fault={fault} />
   if (!scanners.some(({ state }) => state === 'ready' || state === 'old definitions')) return null
   const [last] = rescans
-  const found = findings.filter(({ severity }) => severity === 'blocker')
-  const unsure = findings.length - found.length
+  const isDismissed = ({ dismissal }: Found): boolean => dismissal?.state === 'dismissed'
+  const blockers = findings.filter(({ severity }) => severity === 'blocker')
+  const found = blockers.filter(one => !isDismissed(one))
+  const unsure = findings.length - blockers.length
   return (
     <Section title="What is here already" note={last === undefined ? 'nobody looked through it yet' : <>{last.state === 'succeeded' ? 'looked through' : 'begun'} <At iso={last.endedAt ?? last.at} /></>}>
       {last === undefined ? null : <Last rescan={last} />}
@@ -33,10 +36,12 @@ export function StoreScan(): ReactNode {
           columns={[
             { label: 'Found', cell: one => <><b>{plain(one.text)}</b>{one.items.map(item => <div key={item} className="soft">{plain(item)}</div>)}</>, className: 'wide' },
             { label: 'Brought by', cell: broughtBy },
+            { label: 'False alarm?', cell: one => <Claim finding={one} onDone={again} /> },
             { label: 'Withdraw', cell: one => (one.withdrawn === null ? one.recall === null ? null : <Command line={one.recall} /> : `withdrawn by recall ${plain(one.withdrawn)}`) },
           ]}
         />
       )}
+      <Dismissed findings={blockers.filter(isDismissed)} onDone={again} />
       {unsure === 0 ? null : <p className="soft">{unsure} {unsure === 1 ? 'thing' : 'things'} that nobody could look into, or that a scanner warns of: <Command line="drydock scanner findings" /></p>}
       <Group mt="sm"><Again last={last} onBegun={reload} /></Group>
     </Section>
