@@ -10,9 +10,10 @@ export function rescanWaits({ rescans }: Pick<Services, 'rescans'>): HomeView['w
   const claimed = open.filter(({ dismissal }) => dismissal?.state === 'waiting')
   // Several signatures may know the same bytes, which one recall withdraws.
   const blobs = Map.groupBy([...claimed, ...open.filter(finding => !claimed.includes(finding))], ({ digest, text }) => digest ?? text).values().toArray()
-  const rows: HomeView['waiting'] = blobs.slice(0, SHOWN).flatMap(([first, ...others]) => (first === undefined ? [] : [{ ...first, others: others.length }])).map(({ text, broughtBy, digest, recall, at, dismissal, others }) => {
+  const rows: HomeView['waiting'] = blobs.slice(0, SHOWN).flatMap(([first, ...others]) => (first === undefined ? [] : [{ ...first, others: others.length }])).map(({ text, broughtBy, digest, recall, unpublish, at, dismissal, others }) => {
     const found = `${text}${others === 0 ? '' : ` and ${others} more in it`}${broughtBy.length === 0 ? '' : `, brought by ${broughtBy.map(({ stream, sequence }) => `${stream} ${sequence}`).join(', ')}`}`
     const row = { subject: `store:${digest ?? ''}`, href: '/imports' }
+    if (dismissal?.state !== 'waiting' && unpublish !== null) return { ...row, since: at, text: `${found}: it is served until somebody who may publish takes it away`, hint: unpublish }
     if (dismissal?.state !== 'waiting') return { ...row, since: at, text: `${found}: it is served until a recall from the connected side withdraws it`, hint: recall ?? 'drydock scanner findings' }
     return { ...row, since: dismissal.at, text: `${found}. ${dismissal.by} says that it is a false alarm (${dismissal.reason}): it waits for an approver (${dismissal.approvals.length} of ${dismissal.approvalsNeeded})`, hint: `drydock dismissal approve ${dismissal.id}` }
   })

@@ -25,7 +25,7 @@ export function register(program: Command): void {
   })
   noun
     .command('rescan')
-    .description('Look through everything that the mirrors hold, with the newest definitions. Nothing is withdrawn by it. It runs by itself when new definitions come (clamavRescan in drydock.yaml).')
+    .description('Look through everything that the mirrors hold, and what people published into the private npm registry, with the newest definitions. Nothing is withdrawn by it. It runs by itself when new definitions come (clamavRescan in drydock.yaml).')
     .option('--anew', 'from the beginning, also when the last one failed or was cancelled with the same definitions; without it what that one has done counts')
     .option('--no-wait', 'do not wait until it has come to its end')
     .action(async (options: { wait: boolean; anew?: true }, command: Command) => {
@@ -62,7 +62,7 @@ function goesOnText({ at: began, done, total }: NonNullable<Schema<'RescanBegun'
   return `goes on behind the ${done} of ${total} files that the one of ${at(began)} UTC has done with the same definitions; all of them again: cancel it, then drydock scanner rescan --anew`
 }
 
-function printFinding({ id, severity, text, items, digest, broughtBy, withdrawn, recall, dismissal, at: found }: StandingFinding, output: Output): void {
+function printFinding({ id, severity, text, items, digest, broughtBy, withdrawn, recall, unpublish, dismissal, at: found }: StandingFinding, output: Output): void {
   const isDismissed = dismissal?.state === 'dismissed'
   const line = (name: string, what: string): void => output.line(`${name.padEnd(10)} ${what}`)
   output.line(`${(severity !== 'blocker' ? 'warning' : isDismissed ? 'dismissed' : 'found').padEnd(10)} ${text}`, severity === 'blocker' && !isDismissed ? 'bad' : 'plain')
@@ -75,6 +75,7 @@ function printFinding({ id, severity, text, items, digest, broughtBy, withdrawn,
   if (dismissal !== null && dismissal.approvals.length > 0) line('agreed', dismissal.approvals.map(({ user }) => user).join(', '))
   if (dismissal !== null && dismissal.closed !== null) line(dismissal.state, `by ${dismissal.closed.by}: ${dismissal.closed.reason}`)
   if (recall !== null) line('do', `on the connected side: ${recall}`)
+  if (unpublish !== null) line('do', `as one who may publish: ${unpublish}`)
   if (id === null || withdrawn !== null) return
   if (dismissal?.state === 'waiting') line('or', `agree, as an approver: drydock dismissal approve ${id}`)
   else if (isDismissed) line('take back', `drydock dismissal end ${id} --reason …`)

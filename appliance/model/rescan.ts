@@ -31,6 +31,8 @@ export const StandingFinding = Type.Object(
     withdrawn: MaybeText,
     /** How they can be withdrawn, as a command for the connected side; null when they are, when nothing names them, of a warning, and of what is dismissed. */
     recall: MaybeText,
+    /** How a package that people published here is taken away, as a command for one of them; null of everything else. */
+    unpublish: MaybeText,
     /** What people say of it, whatever became of that; it alarms no more while its state is `dismissed`. */
     dismissal: Type.Union([Dismissal, Type.Null()]),
   },

@@ -136,9 +136,11 @@ async function firstRecord(deps: RescanDeps, { id, actor }: OperationContext, pa
   const begun = before !== undefined && canGoOn(before, anew.scanners) ? before : undefined
   const plan = begun === undefined ? anew : await deps.steps.plan({ generation, since, goesOn: { generation: begun.generation, rest: begun.rest ?? [] } })
   const done = begun?.blobs.done ?? 0
+  // What people published is looked at as a whole each time, and found again.
+  const found = begun?.findings.filter(({ published }) => published !== true) ?? []
   const first: RescanRecord = {
     id, by: actor, at: deps.clock.now().toISOString(), endedAt: null, generation: plan.generation, since, scanners: plan.scanners, scans: begun?.scans ?? [], blobs: { done, total: done + plan.total },
-    findings: begun?.findings ?? [], more: begun?.more ?? 0, rest: plan.rest, ...(begun === undefined ? {} : { goesOnFrom: { rescan: begun.id, at: begun.at, ...begun.blobs } }),
+    findings: found, more: begun?.more ?? 0, rest: plan.rest, ...(begun === undefined ? {} : { goesOnFrom: { rescan: begun.id, at: begun.at, ...begun.blobs } }),
   }
   return { first, knowledge: plan.knowledge }
 }

@@ -17,6 +17,8 @@ export type RescansDeps = Omit<RescanDeps, 'imports' | 'isDismissed'> & {
   imports: Pick<ImportLedger, 'get' | 'list'>
   /** The recall that has withdrawn these bytes, or everything here that has them. */
   withdrawnBy: (digest: Digest) => string | undefined
+  /** Whether people have a package of theirs here still, by its key: `npm:@site/tool@1.0.0`. */
+  isPublished: (item: string) => boolean
   /** What people say of findings, by id (`alarmId`). */
   dismissals: () => Readonly<Record<string, Dismissal>>
 }
@@ -78,12 +80,13 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
   return {
     list: (limit = Infinity) => Array.from(Iterator.from(ledger.list()).take(limit).map(view)),
     findings() {
-      const all = standing().map(({ record, finding }): StandingFinding => {
-        const withdrawn = finding.digest === null || !isBlocker(finding) ? undefined : deps.withdrawnBy(finding.digest)
+      const here = standing().filter(({ finding: { published, items } }) => published !== true || items.some(deps.isPublished))
+      const all = here.map(({ record, finding }): StandingFinding => {
+        const withdrawn = finding.digest === null || finding.published === true || !isBlocker(finding) ? undefined : deps.withdrawnBy(finding.digest)
         const alarm = claimOf(finding)
         const stands = withdrawn === undefined && isBlocker(finding) && alarm?.claim?.state !== 'dismissed'
         return {
-          ...finding, id: alarm?.id ?? null, rescan: record.id, at: record.at, broughtBy: brought(finding.imports), withdrawn: withdrawn ?? null, recall: stands ? recallCommand(finding) : null,
+          ...finding, id: alarm?.id ?? null, rescan: record.id, at: record.at, broughtBy: brought(finding.imports), withdrawn: withdrawn ?? null, recall: stands && finding.published !== true ? recallCommand(finding) : null, unpublish: stands && finding.published === true ? unpublishCommand(finding) : null,
           dismissal: alarm?.claim ?? null,
         }
       })
@@ -130,4 +133,9 @@ function recallCommand({ digest, scanner, what }: StoreFinding): string | null {
   if (digest === null) return null
   const id = `found-${digest.slice(-64, -56)}`
   return `drydock recall new --id ${id} --digest ${digest} --reason '${scanner} found ${what.replaceAll(/[^A-Za-z0-9._:/ -]/g, '_')}' --out ${id}.yaml`
+}
+
+/** What people published people take away; keys of npm are `npm:` and what npm itself calls it. */
+function unpublishCommand({ items }: StoreFinding): string {
+  return items.map(item => `npm unpublish '${item.replace(/^npm:/, '').replaceAll(/[^A-Za-z0-9@/._+-]/g, '_')}'`).join(' && ')
 }

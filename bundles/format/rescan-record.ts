@@ -19,13 +19,21 @@ export const StoreFinding = Type.Object(
     digest: Type.Union([DigestText, Type.Null()]),
     /** Imports that brought these bytes, by id, the first one first. */
     imports: Type.Array(Type.String()),
+    /** People published them into the private npm registry: no import brought them, and no recall withdraws them. */
+    published: Type.Optional(Type.Literal(true)),
   },
   strict,
 )
 export type StoreFinding = Type.Static<typeof StoreFinding>
 
-/** What is left of a part of the store: every blob of `generation` that came after generation `since`, behind the digest `after`. */
-export const RescanPart = Type.Object({ of: Type.Literal('mirrors'), generation: Type.Integer(), since: Type.Integer(), after: Type.Union([DigestText, Type.Null()]) }, strict)
+/**
+ * What is left of a part of what is here: of the mirrors every blob of `generation` that came after generation `since`, behind the digest `after`; of what people
+ * published into the private npm registry what stands behind that file.
+ */
+export const RescanPart = Type.Union([
+  Type.Object({ of: Type.Literal('mirrors'), generation: Type.Integer(), since: Type.Integer(), after: Type.Union([DigestText, Type.Null()]) }, strict),
+  Type.Object({ of: Type.Literal('published'), after: Type.Union([Type.String(), Type.Null()]) }, strict),
+])
 export type RescanPart = Type.Static<typeof RescanPart>
 
 /** The look that another one goes on from: when that was begun, and how far it came. */

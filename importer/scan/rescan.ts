@@ -10,6 +10,7 @@ import type { BlobStore } from '../../mirror/store/blobs.ts'
 import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { FINDINGS, ITEMS_OF_BLOB, RESCAN_BYTES, RESCAN_FILES } from './limits.ts'
 import { dismissalOf, severityOf, told, type Said } from './output.ts'
+import { gatherPublished, type Published } from './published.ts'
 import { PURPOSES } from './purpose.ts'
 import { failed } from './sandbox.ts'
 import { notOpened, type Scanners } from './scanners.ts'
@@ -29,6 +30,8 @@ export type RescanDeps = {
   scanners: Scanners
   catalogue: Pick<Catalogue, 'current' | 'at' | 'walk'>
   blobs: Pick<BlobStore, 'blobPath' | 'has' | 'size'>
+  /** What people have published here; without it nobody can. */
+  published?: Published
   /** Where batches are shown to scanners: a folder on the file system of the blobs; one rescan at a time uses it. */
   folder: string
   /** How much one batch holds at most; a batch has one blob at least. */
@@ -43,8 +46,14 @@ export function createRescan(deps: RescanDeps) {
   const { scanners, catalogue, blobs } = deps
   const most = deps.batch ?? { files: RESCAN_FILES, bytes: RESCAN_BYTES }
 
-  /** In the order of digests, until it is full; what the store has lost is told instead of looked at. */
   async function gather(part: RescanPart): Promise<{ files: StagedBlob[]; users: Map<Digest, Seen>; lost: Seen[]; left: RescanPart | null; blobs: number }> {
+    if (part.of === 'mirrors') return await gatherBlobs(part)
+    if (deps.published === undefined) return { files: [], users: new Map(), lost: [], left: null, blobs: 0 }
+    return { ...(await gatherPublished(deps.published, part.after, { folder: join(deps.folder, 'published'), most })), lost: [] }
+  }
+
+  /** In the order of digests, until it is full; what the store has lost is told instead of looked at. */
+  async function gatherBlobs(part: Mirrors): Promise<{ files: StagedBlob[]; users: Map<Digest, Seen>; lost: Seen[]; left: RescanPart | null; blobs: number }> {
     const files: StagedBlob[] = []
     const users = new Map<Digest, Seen>()
     const lost: Seen[] = []
@@ -64,13 +73,15 @@ export function createRescan(deps: RescanDeps) {
     return { files, users, lost, left: isEnd || last === undefined ? null : { ...part, after: last }, blobs: seen }
   }
 
-  function userOf(part: RescanPart, digest: Digest): Seen {
+  function userOf(part: Mirrors, digest: Digest): Seen {
     const items = catalogue.walk.holders(part, digest, ITEMS_OF_BLOB)
     return items.reduce<Seen | undefined>((before, item) => seenIn(item, digest, before), undefined) ?? { digest, items: [], blob: digest }
   }
 
   function findingOf(scanner: string, seen: Seen | undefined, said: Pick<StoreFinding, 'severity' | 'code' | 'text' | 'what'>): StoreFinding {
-    return { scanner, ...said, items: seen?.items.map(({ key }) => key) ?? [], digest: seen?.digest ?? null, imports: seen === undefined ? [] : catalogue.walk.bringers(seen.digest) }
+    const about = { scanner, ...said, items: seen?.items.map(({ key }) => key) ?? [], digest: seen?.digest ?? null }
+    if (seen?.published === true) return { ...about, imports: [], published: true }
+    return { ...about, imports: seen === undefined ? [] : catalogue.walk.bringers(seen.digest) }
   }
 
   /** The gravest first, each once, as many as are told one by one; what is dismissed takes nobody's place. */
@@ -97,8 +108,11 @@ export function createRescan(deps: RescanDeps) {
       const able = (await scanners.states(current)).filter(({ definitions }) => definitions !== null)
       if (able.length === 0) throw new DrydockError('DD-IMPORT-040', 'expected a scanner that can look through the store, found none', 'install clamav and import its definitions, or name a scanner in drydock.yaml: drydock scanner list')
       const range = { generation: generation ?? current.generation, since }
-      const rest = goesOn === null ? [wholeOf(range)] : [...goesOn.rest, ...(range.generation > goesOn.generation ? [wholeOf({ ...range, since: goesOn.generation })] : [])]
-      return { ...range, knowledge: current.generation, scanners: able, rest, total: rest.reduce((sum, part) => sum + catalogue.walk.count(part, part.after), 0) }
+      const mirrors = goesOn === null ? [wholeOf(range)] : [...goesOn.rest.filter(part => part.of === 'mirrors'), ...(range.generation > goesOn.generation ? [wholeOf({ ...range, since: goesOn.generation })] : [])]
+      // People may have published something in front of where another one stopped, so all of it is looked at each time.
+      const published = since === 0 && deps.published !== undefined ? await deps.published.files() : []
+      const total = mirrors.reduce((sum, part) => sum + catalogue.walk.count(part, part.after), published.length)
+      return { ...range, knowledge: current.generation, scanners: able, rest: [...mirrors, ...(published.length === 0 ? [] : [{ of: 'published' as const, after: null }])], total }
     },
 
     /**
@@ -111,6 +125,7 @@ export function createRescan(deps: RescanDeps) {
       if (files.length === 0) return { left, blobs: count, scans: [], findings: missing, more: 0 }
       await ensureFolder(deps.folder, 0o700)
       const { view, answers } = await scanners.look({ folder: join(deps.folder, 'batch'), blobs: files, users, view: catalogue.at(plan.knowledge), store: blobs, signal, looked })
+      if (part.of === 'published') await rm(join(deps.folder, 'published'), { recursive: true, force: true })
       refuseOthers(plan, answers)
       const said = answers.map(({ scan, said }) => ({ scan, ...findingsOf(scan.scanner, said, view.of) }))
       const unopened = view.unopened.map(({ seen, why }) => findingOf('drydock', seen, { severity: 'warning', code: 'not-opened', what: why, text: notOpened(whereOf(seen), why) }))
@@ -128,7 +143,9 @@ export function createRescan(deps: RescanDeps) {
 
 export type Rescan = ReturnType<typeof createRescan>
 
-function wholeOf({ generation, since }: { generation: number; since: number }): RescanPart {
+type Mirrors = Extract<RescanPart, { of: 'mirrors' }>
+
+function wholeOf({ generation, since }: { generation: number; since: number }): Mirrors {
   return { of: 'mirrors', generation, since, after: null }
 }
 

@@ -23,7 +23,7 @@ export type View = {
   /** What could not be opened; it was scanned only as it is. */
   unopened: { seen: Seen; why: 'failed' | 'too-big' }[]
 }
-export type Seen = { digest: Digest; items: { key: string; label: string }[]; blob: string }
+export type Seen = { digest: Digest; items: { key: string; label: string }[]; blob: string; /** Not by an import. */ published?: true }
 
 export type StagedBlob = { digest: Digest; path: string }
 

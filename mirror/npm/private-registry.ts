@@ -7,6 +7,7 @@ import { DrydockError } from '../../appliance/core/error.ts'
 import { PUBLISHER_GROUPS, refusalOf } from './admission.ts'
 import type { NpmAuthentication } from './authentication.ts'
 import { SITE_SCOPE } from './names.ts'
+import { publishedFolder } from './published.ts'
 
 /** The most that one publish may be; npm sends the tarball as base64 in JSON. */
 const PUBLISH_LIMIT = '256mb'
@@ -24,7 +25,7 @@ export type PrivateRegistry = {
  * @throws DD-MIRROR-006 when our plugin did not load: verdaccio would only log it and let anybody make an account
  */
 export async function startPrivateRegistry(options: { dataDir: string; publicUrl: string; authentication: NpmAuthentication; plugins?: string }): Promise<PrivateRegistry> {
-  const storage = join(options.dataDir, 'site', 'npm')
+  const storage = publishedFolder(options.dataDir)
   await ensureFolder(storage)
   const publicUrl = new URL(options.publicUrl)
   let loaded = 0

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { silentLog } from '../../appliance/core/log.ts'
-import { claimable, wordsOf } from '../../appliance/main/inside/rescans.ts'
+import { claimable, hasPublished, wordsOf } from '../../appliance/main/inside/rescans.ts'
 import type { AuditLog, NewAuditRecord } from '../../appliance/model/audit.ts'
 import type { Policy } from '../../appliance/model/desired.ts'
 import type { Event } from '../../appliance/model/event.ts'
@@ -34,6 +34,7 @@ import type { OpenMedia } from '../../importer/unpack/index.ts'
 import { createMarks, loadTrust, openMarks, type Marks } from '../../importer/verify/index.ts'
 import { filesFormat } from '../../mirror/files/format.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
+import { publishedIn } from '../../mirror/npm/published.ts'
 import { openStore, type Store } from '../../mirror/store/open.ts'
 import { openWithdrawn, type Withdrawn } from '../../mirror/store/withdrawn.ts'
 import { person, type Person } from './bundles.ts'
@@ -101,10 +102,11 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const imports = createImports({ operations, steps: options.around?.(steps) ?? steps, ledger: importLedger(database), clock, stagingDir, resolveMedia: path => resolveMedia(path, ['/']) })
   const audited: NewAuditRecord[] = []
   const audit: Pick<AuditLog, 'record'> = { record: entry => ({ seq: audited.push(entry), at: '', fields: {}, previous: '', digest: '', ...entry }) }
+  const published = publishedIn(folder)
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: importLedger(database), clock, withdrawnBy: digest => withdrawn.byDigest(digest)?.id,
-    audit, dismissals: claimStore.read,
-    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(folder, 'work/rescan'), ...(options.rescanBatch === undefined ? {} : { batch: options.rescanBatch }) }),
+    audit, dismissals: claimStore.read, isPublished: item => hasPublished(published, item),
+    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, published, folder: join(folder, 'work/rescan'), ...(options.rescanBatch === undefined ? {} : { batch: options.rescanBatch }) }),
   })
   const dismissals = createDismissals({ store: claimStore, policy: () => options.policy ?? { approvals: 1, separate: true }, clock, audit, events, find: id => claimable(rescans.findings(), id) })
   await recoverImports(stagingDir, importLedger(database), operations)

@@ -36,6 +36,7 @@ import { createRescan, createScanners } from '../../../importer/scan/index.ts'
 import { bundleHeads, createImporter } from '../../../importer/stage/index.ts'
 import { loadTrust } from '../../../importer/verify/index.ts'
 import { mirrorFormats } from '../../../mirror/formats.ts'
+import { publishedIn } from '../../../mirror/npm/published.ts'
 import { mirrorRoutes } from '../../../mirror/routes.ts'
 import { openStore } from '../../../mirror/store/open.ts'
 import { openWithdrawn } from '../../../mirror/store/withdrawn.ts'
@@ -44,7 +45,7 @@ import { openAgents, type Agents } from './agents.ts'
 import { BUILD } from './build.ts'
 import type { Config } from './config.ts'
 import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn, withdrawnBy } from './recalls.ts'
-import { claimable, dismissalsIn, followDefinitions, wordsOf } from './rescans.ts'
+import { claimable, dismissalsIn, followDefinitions, hasPublished, wordsOf } from './rescans.ts'
 import { checkTrust, clockReset, clockView, signedImports, trustAccept, trustView } from './standing.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
@@ -164,10 +165,12 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     steps: { ...importer, receipt: async (id, facts) => (await heads.keep(id), await importer.receipt(id, facts)), verify: async (...read) => withPolicy(await importer.verify(...read), desired.read().policy.approvals) },
   })
 
+  const published = publishedIn(paths.root)
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: ledger, clock, audit, withdrawnBy: digest => withdrawnBy(digest, { withdrawn, catalogue: store.catalogue }),
     dismissals: dismissalStore.read,
-    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, folder: join(workDir, 'rescan') }),
+    isPublished: item => hasPublished(published, item),
+    steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, published, folder: join(workDir, 'rescan') }),
   })
   const dismissals = createDismissals({ store: dismissalStore, policy: () => desired.read().policy, clock, audit, events, find: id => claimable(rescans.findings(), id) })
 

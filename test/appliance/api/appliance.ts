@@ -284,7 +284,7 @@ const RESCAN: RescanView = {
 export const FOUND_ID = alarmId({ scanner: 'clamav', what: 'Evil.Miner', digest: DIGEST })
 const FOUND: StandingFinding = {
   scanner: 'clamav', severity: 'blocker', code: 'scanner-found', what: 'Evil.Miner', text: 'clamav found Evil.Miner in left-pad 1.3.0 (left-pad-1.3.0.tgz)', items: ['npm:left-pad@1.3.0'], digest: DIGEST, imports: ['7'], rescan: 'rescan-1', at: RESCAN.at, dismissal: null, id: FOUND_ID,
-  broughtBy: [{ import: '7', stream: 'site-a', sequence: 7 }], withdrawn: null, recall: `drydock recall new --id found-1 --digest ${DIGEST} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
+  broughtBy: [{ import: '7', stream: 'site-a', sequence: 7 }], withdrawn: null, unpublish: null, recall: `drydock recall new --id found-1 --digest ${DIGEST} --reason 'clamav found Evil.Miner' --out found-1.yaml`,
 }
 
 const NODES: NodeRecord[] = ['lin-1', 'lin-2'].map((name, index) => ({

@@ -1,6 +1,8 @@
 import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import t from 'tap'
+import { rescanWaits } from '../../../appliance/api/rescan-waits.ts'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { RescanView } from '../../../appliance/model/rescan.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
@@ -183,6 +185,40 @@ await t.test('it gives way: an import is scanned at once, in front of it, and wh
   t.match(site.rescans.list(), [{ generation: 1, blobs: { done: 1, total: 1 }, scans: [{ findings: 1 }], findings: [{ what: 'In.The.Background' }] }])
 })
 
+/** As verdaccio keeps it: what `npm publish` sent. */
+function publish(site: Site, name: string, version: string, tarball: Uint8Array): string {
+  const folder = join(site.folder, 'site/npm/@site', name)
+  mkdirSync(folder, { recursive: true })
+  const path = join(folder, `${name}-${version}.tgz`)
+  writeFileSync(path, tarball)
+  return path
+}
+
+await t.test('what people published into the private npm registry is looked at too, is named as theirs, and is gone when they take it away', async t => {
+  const site = await siteOf(t, { rescanBatch: { files: 2, bytes: 10_000_000 } })
+  await bringDefinitions(site, 1, eicarDefinitions(), V1)
+  const { 'evil-1.0.0.tgz': evil } = infected(site.folder)
+  const good = gzipSync('good')
+  const path = publish(site, 'evil', '1.0.0', evil!)
+  for (const [name, version] of [['evil', '2.0.0'], ['tool', '1.0.0'], ['tool', '1.1.0-rc.1']] as const) publish(site, name, version, good)
+  publish(site, 'zz-copy', '0.1.0', evil!)
+  writeFileSync(join(site.folder, 'site/npm/@site/tool/package.json'), '{}')
+
+  await rescan(site)
+  const before = site.fingerprint()
+  const looked = await rescan(site)
+  t.equal(site.fingerprint(), before, 'nothing is changed or left by it')
+  t.match(looked, { state: 'succeeded', blobs: { done: 7, total: 7 }, rest: [] })
+  const found = site.rescans.findings().filter(({ severity }) => severity === 'blocker')
+  t.same([...new Set(found.flatMap(({ items }) => items))], ['npm:@site/evil@1.0.0', 'npm:@site/zz-copy@0.1.0'])
+  t.match(found[0], { published: true, imports: [], broughtBy: [], recall: null, digest: digestOf(evil!), text: /^clamav found \S+ in @site\/evil 1\.0\.0, published here \(evil-1\.0\.0\.tgz\)$/, unpublish: 'npm unpublish \'@site/evil@1.0.0\'' })
+  t.match(rescanWaits({ rescans: site.rescans })[0], { text: /published here .*: it is served until somebody who may publish takes it away$/, hint: /^npm unpublish/ })
+  t.match(site.events().find(({ subject }) => subject === 'item:npm:@site/evil@1.0.0'), { type: 'rescan.found' })
+
+  unlinkSync(path)
+  t.same([...new Set(site.rescans.findings().flatMap(({ items }) => items))], ['npm:@site/zz-copy@0.1.0'], 'what is no longer here alarms nobody')
+})
+
 /** Files whose digests stand in the order of their numbers. */
 const inOrder = (count: number): string[] => Array.from({ length: count }, (_, k) => `file ${k}\n`).toSorted((a, b) => (digestOf(a) < digestOf(b) ? -1 : 1))
 
@@ -233,6 +269,19 @@ await t.test('one that failed is gone on with behind its last batch, with what i
   t.match(site.events().filter(({ type }) => type === 'rescan.started').at(-1), { fields: { goesOnFrom: begun.id } })
 
   t.match(await site.rescans.start({ actor: 'olga', idempotencyKey: 'whole' }), { goesOnFrom: null }, 'one that came to its end is not gone on with')
+})
+
+await t.test('one that failed among what people published looks at all of that again: something may have come in front of it', async t => {
+  const { site, stick } = await stuckSite(t, inOrder(2))
+  publish(site, 'b', '1.0.0', Buffer.from('second'))
+  publish(site, 'c', '1.0.0', Buffer.from('third'))
+  stick('third')
+  t.match(await rescan(site), { state: 'failed', blobs: { done: 4, total: 5 }, rest: [{ of: 'published', after: '@site/b/b-1.0.0.tgz' }] })
+  stick(null)
+  publish(site, 'a', '1.0.0', Buffer.from('first'))
+  const ended = await rescan(site)
+  t.match(ended, { state: 'succeeded', goesOnFrom: { done: 4 }, rest: [] })
+  t.same(ended.findings.flatMap(({ items }) => items).filter(item => item.startsWith('npm:')).toSorted(), ['a', 'b', 'c'].map(name => `npm:@site/${name}@1.0.0`))
 })
 
 await t.test('one that was cancelled too; anew when it is asked for, and when the definitions are newer', async t => {

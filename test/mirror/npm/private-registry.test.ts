@@ -1,9 +1,10 @@
 import t from 'tap'
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runProgram } from '../../../appliance/core/run-program.ts'
 import { startPrivateRegistry } from '../../../mirror/npm/private-registry.ts'
+import { publishedIn } from '../../../mirror/npm/published.ts'
 import type { NpmAuthentication } from '../../../mirror/npm/authentication.ts'
 import { npmPackage } from '../support/content.ts'
 import { clientEnvironment, startMirror } from '../support/server.ts'
@@ -52,6 +53,22 @@ await t.test('npm publishes into @site, knows who it is, and another installs it
   t.equal(installed.code, 0, installed.stderr)
   t.equal((await user('dist-tag', 'ls', '@site/tool')).stdout.trim(), 'latest: 1.0.0')
   t.match((await user('search', '@site/tool')).stdout, /@site\/tool/)
+})
+
+await t.test('what was published can be met file by file, by whoever looks at all that is served, until it is unpublished', async t => {
+  const published = publishedIn(join(mirror.folder, 'data'))
+  const npm = npmIn('passing', 'token-of-ana', { 'package.json': JSON.stringify({ name: '@site/passing-by', version: '2.0.0-rc.1' }) })
+  t.equal((await npm('publish', '--tag', 'next')).code, 0)
+  const files = await published.files()
+  t.match(files.map(({ key, name, version }) => [key, name, version]), [['@site/passing-by/passing-by-2.0.0-rc.1.tgz', '@site/passing-by', '2.0.0-rc.1'], ['@site/tool/tool-1.0.0.tgz', '@site/tool', '1.0.0']])
+  for (const { path, size } of files) t.equal(readFileSync(path).length, size)
+  t.ok(readFileSync(files[0]!.path).subarray(0, 2).equals(Buffer.from([0x1f, 0x8b])), 'the tarball itself')
+  t.ok(published.has('@site/passing-by', '2.0.0-rc.1'))
+  for (const [name, version] of [['@site/passing-by', '2.0.0'], ['left-trim', '1.0.0'], ['@site/../x', '1'], ['@site/tool', '../1.0.0']] as const) t.notOk(published.has(name, version), `${name} ${version}`)
+  t.equal((await npm('unpublish', '@site/passing-by@2.0.0-rc.1', '--force')).code, 0)
+  t.notOk(published.has('@site/passing-by', '2.0.0-rc.1'))
+  t.same((await published.files()).map(({ name }) => name), ['@site/tool'])
+  t.same(await publishedIn(t.testdir()).files(), [], 'nobody has published anything')
 })
 
 await t.test('the packument names this appliance, whatever the client claims', async t => {

@@ -37,7 +37,7 @@ export function StoreScan(): ReactNode {
             { label: 'Found', cell: one => <><b>{plain(one.text)}</b>{one.items.map(item => <div key={item} className="soft">{plain(item)}</div>)}</>, className: 'wide' },
             { label: 'Brought by', cell: broughtBy },
             { label: 'False alarm?', cell: one => <Claim finding={one} onDone={again} /> },
-            { label: 'Withdraw', cell: one => (one.withdrawn === null ? one.recall === null ? null : <Command line={one.recall} /> : `withdrawn by recall ${plain(one.withdrawn)}`) },
+            { label: 'Withdraw', cell: one => (one.withdrawn === null ? <Remedy of={one} /> : `withdrawn by recall ${plain(one.withdrawn)}`) },
           ]}
         />
       )}
@@ -61,11 +61,17 @@ function Last({ rescan }: { rescan: Rescan }): ReactNode {
   )
 }
 
-function broughtBy({ broughtBy }: Found): ReactNode {
+function Remedy({ of: { recall, unpublish } }: { of: Found }): ReactNode {
+  const line = recall ?? unpublish
+  return line === null ? null : <Command line={line} />
+}
+
+function broughtBy({ broughtBy, published }: Found): ReactNode {
+  if (published === true) return 'published here'
   return broughtBy.map(one => <div key={one.import}><Anchor component={Link} to={urls.import(one.import)}>{plain(one.stream)}, sequence {one.sequence}</Anchor></div>)
 }
 
-const WHAT_IT_DOES = 'Every scanner looks at everything that the mirrors hold, with the newest definitions. Imports go on meanwhile. Nothing is withdrawn by it: what is found is told, and a recall withdraws it.'
+const WHAT_IT_DOES = 'Every scanner looks at everything that the mirrors hold and that people published here, with the newest definitions. Imports go on meanwhile. Nothing is withdrawn by it: what is found is told, and a recall withdraws it.'
 
 function Again({ last, onBegun }: { last: Rescan | undefined; onBegun: () => void }): ReactNode {
   const { isOperator } = useSession()
