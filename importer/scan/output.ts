@@ -13,10 +13,14 @@ const WHAT_LENGTH = 300
 /** The end of a line that such a name has torn in two: when nothing else stops the import, it must not be lost beside warnings. */
 const TORN = / FOUND\r?$/
 
+/** Names of `nested.ndb`. */
+const NESTED = /^Drydock\.Nested\.(Deb|Zstd)\.UNOFFICIAL$/
+
 /** What ClamAV could not look into is no virus, but it is not clean either: a person decides. */
 const NOT_LOOKED_INTO: readonly { what: RegExp; code: string; text: string }[] = [
   { what: /^Heuristics\.Limits\.Exceeded/, code: 'too-big-to-scan', text: 'is beyond the limits of the scanner and was not looked through to its end' },
   { what: /^Heuristics\.Encrypted/, code: 'encrypted', text: 'holds something encrypted, which no scanner can look into' },
+  { what: NESTED, code: 'not-opened-inside', text: 'holds inside of another archive a Debian package or something compressed with zstd, which was not opened' },
 ]
 
 /** What people say of a finding that they call a false alarm, in words; undefined of any other. */
@@ -29,18 +33,21 @@ export type Said = { path: string | null; what: string; word: 'FOUND' | 'WARNING
  * What one scanner said. Exit 1 says "found", so it must come with a line that says what; without one it is no answer.
  * @throws DD-IMPORT-023
  */
-export function saidIn(scanner: string, code: number, stdout: string, { purpose, of }: Pick<View, 'purpose' | 'of'>, dismissed: Dismissed): Said[] {
+export function saidIn(scanner: string, code: number, stdout: string, { purpose, of, closed }: Pick<View, 'purpose' | 'of' | 'closed'>, dismissed: Dismissed): Said[] {
   const all = new Map<string, Said>()
   const torn: Said[] = []
+  let opened = 0
   for (const line of linesOf(stdout)) {
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
     // Each match inside of an archive is told again for what it lies in.
-    if (word === 'FOUND' || word === 'WARNING') all.set(`${path} ${word} ${shown(what)}`, { path, what: shown(what), word })
+    // The file itself, which was opened beside it.
+    if (closed.has(path) && NESTED.test(what)) opened++
+    else if (word === 'FOUND' || word === 'WARNING') all.set(`${path} ${word} ${shown(what)}`, { path, what: shown(what), word })
     else if (TORN.test(line)) torn.push({ path: null, what: shown(line.replace(TORN, '')), word: 'FOUND' })
   }
   const said = [...all.values()]
   if (code !== 0 && !said.some(one => severityOf(one) === 'blocker' && dismissalOf(scanner, one, of(one.path ?? ''), dismissed) === undefined)) said.push(...torn)
-  if (code !== 0 && said.length === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
+  if (code !== 0 && said.length + opened === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
   return said
 }
 

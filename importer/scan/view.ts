@@ -20,6 +20,8 @@ export type View = {
   paths: string[]
   /** Whose bytes these are. */
   of(path: string): Seen | undefined
+  /** Debs and zstd: what is in them was opened beside them, as far as that went. */
+  closed: ReadonlySet<string>
   /** What could not be opened; it was scanned only as it is. */
   unopened: { seen: Seen; why: 'failed' | 'too-big' }[]
 }
@@ -53,7 +55,7 @@ export async function makeView(folder: string, staged: readonly StagedBlob[], us
   const paths = [...seen.keys()].toSorted()
   await writeFile(join(folder, 'view/list'), paths.map(path => `${path}\n`).join(''))
   await writeFile(join(folder, 'view/items'), paths.map(path => `${[path, ...seen.get(path)!.items.map(({ key }) => key)].join('\t')}\n`).join(''))
-  return { folder, purpose, paths, unopened, of: path => seen.get(path) }
+  return { folder, purpose, paths, unopened, closed: new Set(closed.map(line => `/scan/files/${line.slice(line.indexOf(' ') + 1, -1)}`)), of: path => seen.get(path) }
 }
 
 /** Whose bytes these are, by the items that stand for them. */

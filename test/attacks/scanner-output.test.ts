@@ -4,7 +4,7 @@ import { findingsIn } from '../../importer/scan/output.ts'
 import type { View } from '../../importer/scan/view.ts'
 
 const THE_BUNDLE = 'the bundle'
-const view: View = { folder: '', purpose: 'import', paths: [], unopened: [], of: path => (path === '/scan/files/000001-a.tgz' ? { digest: digestOf('a'), items: [{ key: 'npm:a@1', label: 'a 1' }], blob: 'a.tgz' } : undefined) }
+const view: View = { folder: '', purpose: 'import', paths: [], unopened: [], closed: new Set(), of: path => (path === '/scan/files/000001-a.tgz' ? { digest: digestOf('a'), items: [{ key: 'npm:a@1', label: 'a 1' }], blob: 'a.tgz' } : undefined) }
 const warning = '/scan/files/000001-a.tgz: something odd WARNING'
 const findings = (...lines: string[]) => findingsIn('own', 1, [warning, ...lines].join('\n'), view, () => undefined).filter(({ severity }) => severity === 'blocker')
 

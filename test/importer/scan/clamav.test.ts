@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import t from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
@@ -129,6 +129,38 @@ function encryptedZip(folder: string): Buffer {
   bytes.writeUInt16LE(1, bytes.indexOf(Buffer.from('PK\x01\x02')) + 8)
   return bytes
 }
+
+await t.test('what hides deeper is found as far as ClamAV opens it; debs and zstd inside of other archives are named, because nobody opens them', async t => {
+  const folder = t.testdir()
+  const site = await siteOf(t)
+  await site.importBundle(await bringDefinitions(folder, eicarDefinitions()))
+  const { 'evil-1.0.0.tgz': tgz, 'evil-xz.deb': xz, 'evil-zstd.deb': zstd, 'layer.tar.zst': layer } = infected(folder)
+  const within = (name: string, files: Record<string, Uint8Array>): Buffer => {
+    const at = join(folder, 'within', name)
+    mkdirSync(at, { recursive: true })
+    for (const [file, bytes] of Object.entries(files)) writeFileSync(join(at, file), bytes)
+    if (name.endsWith('.zip')) execFileSync('python3', ['-m', 'zipfile', '-c', `../${name}.made`, ...Object.keys(files)], { cwd: at })
+    else if (!name.endsWith('.deb')) execFileSync('tar', ['czf', `../${name}.made`, ...Object.keys(files)], { cwd: at })
+    else {
+      mkdirSync(join(at, 'DEBIAN'))
+      writeFileSync(join(at, 'DEBIAN/control'), 'Package: outer\nVersion: 1.0\nArchitecture: all\nMaintainer: A Test <test@example.org>\nDescription: holds another\n')
+      execFileSync('dpkg-deb', ['-Zzstd', '-b', '.', `../${name}.made`], { cwd: at, stdio: 'ignore' })
+    }
+    return readFileSync(join(folder, 'within', `${name}.made`))
+  }
+  const tgzInDeb = within('tgz.deb', { 'inner.tgz': tgz! })
+  const opened = { 'tgz.deb': tgzInDeb, 'tgz.tgz': within('tgz.tgz', { 'a.tgz': tgz! }), 'tgz-in-tgz.zip': within('tgz-in-tgz.zip', { 'b.tgz': within('b.tgz', { 'a.tgz': tgz! }) }) }
+  const found = await scanned(site, await bring(folder, opened, 2))
+  t.same([...new Set(found.preflight!.findings.filter(({ severity }) => severity === 'blocker').map(({ item }) => item))].toSorted(), Object.keys(opened).map(name => `file:${name}@1`).toSorted())
+  await site.imports.reject(found.id, 'infected', 'anton')
+
+  const passedOver = { 'deb.deb': within('deb.deb', { 'inner.deb': xz! }), 'deb.tgz': within('deb.tgz', { 'inner.deb': zstd! }), 'deb-in-tgz.zip': within('deb-in-tgz.zip', { 'c.tgz': within('c.tgz', { 'inner.deb': xz! }) }), 'layer.tgz': within('layer.tgz', { 'layer.tar.zst': layer! }), 'twice.zst': zstdCompressSync(layer!) }
+  const clean = within('clean.deb', { 'readme.txt': Buffer.from('nothing in it\n') })
+  const told = await scanned(site, await bring(folder, { ...passedOver, 'clean.deb': clean }, 3))
+  t.equal(told.state, 'awaiting-approval')
+  t.same(told.preflight!.findings.map(({ item, severity, code }) => `${severity} ${code} ${item}`).toSorted(), Object.keys(passedOver).map(name => `warning not-opened-inside file:${name}@1`).toSorted(), 'and a deb that is opened is not')
+  t.match(told.preflight!.findings[0]?.text, /holds inside of another archive a Debian package or something compressed with zstd, which was not opened \(clamav: Drydock\.Nested/)
+})
 
 await t.test('what ClamAV cannot look into is a warning that names it, not clean', async t => {
   const folder = t.testdir()
