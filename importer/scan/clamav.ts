@@ -14,9 +14,9 @@ import type { View } from './view.ts'
 
 export const CLAMSCAN = '/usr/bin/clamscan'
 
-/** What cannot be looked into is told, never passed over. */
 /** Every match in a file, not only the first: behind one that people call a false alarm may stand one that is none. */
 const ALL = '--allmatch=yes'
+/** What cannot be looked into is told, never passed over. */
 const ALERTS = ['--alert-exceeds-max=yes', '--alert-encrypted-archive=yes', '--alert-encrypted-doc=yes'] as const
 const OPTIONS = ['--database=/definitions', '--no-summary', '--stdout', '--tempdir=/tmp', ALL, ...ALERTS, ...Object.entries(CLAMAV_LIMITS).map(([name, value]) => `--${name}=${value}`)]
 /** clamscan's answers: nothing found, found. 2 is a fault of its own. */
@@ -46,6 +46,7 @@ export async function runClamav(view: View, definitions: Loaded, blobs: Pick<Blo
 }
 
 const LINE_END = 0x0a
+
 /**
  * Two signatures of our own, for how debs and zstd begin: clamscan opens neither, but meets them at any depth of what it does open, and says so then. What it
  * would have passed over is told this way (`output.ts`).

@@ -8,11 +8,11 @@ import type { Services } from '../services.ts'
 const strict = { additionalProperties: false } as const
 const SHOWN = 10
 
-/** Who looks at what comes in, and at what is here already. */
 /** What a person says of a finding, or against what another one says. */
 const Reason = Type.String({ minLength: 1, maxLength: 1024, pattern: '\\S', description: 'a reason' })
 const ById = Type.Object({ id: Dismissal.properties.id }, strict)
 
+/** Who looks at what comes in, and at what is here already. */
 export function scannerRoutes({ scanners, rescans, dismissals }: Services): Route[] {
   const about = ({ params }: { params: { id: string } }) => ({ subject: `dismissal:${params.id}` })
   const because = ({ params, body }: { params: { id: string }; body: { reason: string } }) => ({ subject: `dismissal:${params.id}`, fields: { reason: body.reason } })
