@@ -1,4 +1,4 @@
-import { config as libraryDefaults, decryptKey, generateKey, readKey, readKeys, readPrivateKey, revokeKey, unarmor, type Config, type Key, type PrivateKey } from 'openpgp'
+import { armor, config as libraryDefaults, decryptKey, enums, generateKey, readKeys, readPrivateKey, revokeKey, unarmor, type Config, type Key, type PrivateKey } from 'openpgp'
 import { digestOf, type Digest } from '../../appliance/core/digest.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { ANY_HASH, KEYRING, STRICT } from './policy.ts'
@@ -11,6 +11,7 @@ export type PublicKey = {
   readonly fingerprint: string
   /** Of the dearmored bytes: `gpg --dearmor < KEY.pub | sha256sum` says the same. */
   readonly keySha256: Digest
+  /** Those very bytes, armored: GnuPG frames packets the old way, and written anew by the library they would have another SHA-256. */
   readonly armored: string
   /** The name part of the first user id; for people only. */
   readonly name: string
@@ -49,7 +50,11 @@ export async function parsePublicKey(armored: string, what: string): Promise<Pub
     throw new DrydockError('DD-TRUST-010', `expected one armored OpenPGP public key in ${what}, found something else`, 'give the .pub file that `drydock key export` wrote', { cause })
   }
   const bytes = await unarmor(armored).then(block => dearmored(block.data)).catch(fail)
-  const key = await readKey({ binaryKey: bytes, config: STRICT }).catch(fail)
+  const [key, ...more] = await readKeys({ binaryKeys: bytes, config: STRICT }).catch(fail)
+  if (key === undefined) return fail(undefined)
+  if (more.length > 0) {
+    throw new DrydockError('DD-TRUST-010', `expected one public key in ${what}, found ${more.length + 1}`, 'give each key a file of its own: gpg --armor --export FINGERPRINT > NAME.pub')
+  }
   if (key.isPrivate()) {
     throw new DrydockError('DD-TRUST-010', `expected a public key in ${what}, found a secret one`, 'keep the secret key where it is; give the .pub file beside it')
   }
@@ -118,7 +123,7 @@ function brand(key: Key, bytes: Uint8Array): PublicKey {
   const ours = {
     fingerprint: key.getFingerprint().toUpperCase(),
     keySha256: digestOf(bytes),
-    armored: key.toPublic().armor(),
+    armored: armor(enums.armor.publicKey, bytes, undefined, undefined, undefined, key.keyPacket.version !== 6, fullConfig(STRICT)),
     name: (key.users[0]?.userID?.name || key.getUserIDs()[0] || key.getKeyID().toHex()).slice(0, 128),
     created: key.getCreationTime(),
   } as PublicKey

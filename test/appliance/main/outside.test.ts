@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { gpgHome } from '../../support/gpg.ts'
 
 /** The machine may be busy with other tests. */
 t.setTimeout(240_000)
@@ -43,6 +44,9 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   const pubs = ['keys/ana-ruiz.pub', 'keys/jon-berg.pub']
   t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', ...pubs, '--threshold', 'release=2', '--out', 'trust.json', '--json'), { status: 0, records: [{ type: 'trust', version: 1, sha256: createHash('sha256').update(readFileSync(join(cwd, 'trust.json'))).digest('hex') }] })
   t.match(await run('trust', 'show', 'trust.json'), { status: 0, stdout: /release {2}2 of 2: Ana Ruiz, Jon Berg/ })
+  writeFileSync(join(cwd, 'gus.pub'), (await gpgHome(t).makeKey('Gus', 'ed25519')).public)
+  t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', pubs[0]!, 'gus.pub', '--threshold', 'release=2', '--out', 'gpg.json'), { status: 0, stdout: /release {2}2 of 2: Ana Ruiz, Gus/ }, 'a key as gpg exports it')
+  t.match(await run('trust', 'show', 'gpg.json'), { status: 0 })
   t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', pubs[0]!, '--threshold', 'release=2', '--out', 'bad.json'), { status: 3, stderr: /DD-TRUST-001/ })
   t.match(await run('trust', 'new', '--root', pubs[0]!, '--release', pubs[0]!, '--out', 'trust.json'), { status: 2, stderr: /DD-TRUST-016/ }, 'a trust document is not written over')
   t.match(await run('trust', 'new', '--root', 'keys/ana-ruiz.key', '--release', pubs[0]!, '--out', 'bad.json'), { status: 2, stderr: /DD-TRUST-010/ }, 'a secret key is no public one')

@@ -1,6 +1,8 @@
 import t from 'tap'
+import { digestOf } from '../../../appliance/core/digest.ts'
 import { armorSignatures, dearmorSignatures, makeKey, parseKeyring, parsePublicKey, secretKeySigner, verifyDetached } from '../../../bundles/openpgp/index.ts'
 import { person } from '../../support/bundles.ts'
+import { gpgHome } from '../../support/gpg.ts'
 
 const clock = { now: () => new Date() }
 const BYTES = Buffer.from('bytes')
@@ -21,6 +23,19 @@ await t.test('what is no key, and a secret key in place of a public one, is refu
   await t.rejects(secretKeySigner({ armored: ana.public, what: 'x.key', clock }), { code: 'DD-TRUST-010' })
   await t.rejects(parseKeyring(Buffer.from('nothing')), { code: 'DD-TRUST-010' })
   t.same((await parseKeyring(ana.public)).map(({ fingerprint }) => fingerprint), [ana.key.fingerprint])
+})
+
+await t.test('a key keeps the bytes that gpg exported: armored anew it has the same SHA-256, and gpg reads it', async t => {
+  const gpg = gpgHome(t)
+  for (const algorithm of ['ed25519', 'rsa3072']) {
+    const exported = await gpg.makeKey(`Gus ${algorithm}`, algorithm)
+    const again = await parsePublicKey(exported.key.armored, 'again')
+    t.equal(again.keySha256, exported.key.keySha256, algorithm)
+    t.equal(exported.key.keySha256, digestOf(gpg.run(['--export', `Gus ${algorithm}`])))
+    gpg.run(['--show-keys'], exported.key.armored)
+  }
+  const both = gpg.run(['--armor', '--export']).toString()
+  await t.rejects(parsePublicKey(both, 'all.pub'), { code: 'DD-TRUST-010', message: 'expected one public key in all.pub, found 2' }, 'nobody chooses one of several')
 })
 
 await t.test('signatures of several people stand in one block or in several', async t => {
