@@ -15,6 +15,8 @@ import { uploadBundle } from './upload.ts'
 type ImportRecord = Schema<'ImportRecord'>
 /** A volume whose file is too short or too long says nothing about the others of its set: they are sent all the same. */
 const OTHERS_ARE_GOOD: readonly ErrorCode[] = ['DD-BUNDLE-005', 'DD-BUNDLE-006']
+/** Somebody still has to do something about it. */
+const OPEN: readonly ImportRecord['state'][] = ['parked', 'verified', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting']
 /** Exit code of something that waits for a person. */
 const WAITING = 4
 
@@ -71,8 +73,7 @@ export function register(program: Command): void {
     .action(async (id: string, _options: unknown, command: Command) => {
       const appliance = await openAppliance()
       const operation = await answerOf(appliance.client.POST('/api/v1/imports/{id}/resume', { params: { path: { id } } }))
-      const before = await answerOf(appliance.client.GET('/api/v1/imports/{id}', { params: { path: { id } } }))
-      await goOn(appliance, { ...before, operation: operation.id }, outputOf(command), null)
+      await goOn(appliance, { ...(await recordOf(appliance, operation.id)), operation: operation.id }, outputOf(command), null)
     })
   noun
     .command('show')
@@ -140,6 +141,7 @@ async function run(paths: string[], options: { yes?: boolean; onAppliance?: bool
   const record = await recordOf(appliance, id)
   output.record({ type: 'preflight', import: record })
   for (const line of preflightLines(record)) output.line(line)
+  for (const line of await broughtBefore(appliance, record)) output.line(line, 'strong')
   if (waiting.waitingOn !== 'proceed' || options.yes !== true) return sayWhatItWaitsFor(record, waiting.waitingOn, output)
   await answerOf(appliance.client.POST('/api/v1/imports/{id}/proceed', { params: { path: { id: record.id } } }))
   await goOn(appliance, record, output, 'proceed')
@@ -193,6 +195,14 @@ function doneText({ sequence, generation, preflight }: ImportRecord): string {
   if (preflight?.control === 'trust') return `in force: trust version ${preflight.trust?.to}`
   if (preflight?.control === 'recall') return `in force: ${preflight.recall?.recalls.map(({ action, id }) => `${action} ${id}`).join(', ')}; what it hits here: drydock recall list`
   return `imported: sequence ${sequence} is served as generation ${generation}`
+}
+
+/** The same bundle brought twice, or two of one number: one of them has to go, and commands want to know which is meant. */
+async function broughtBefore({ client }: Appliance, record: ImportRecord): Promise<string[]> {
+  if (record.preflight === null) return []
+  const name = importName(record)
+  const others = (await answerOf(client.GET('/api/v1/imports'))).filter(other => other.id !== record.id && importName(other) === name && OPEN.includes(other.state))
+  return others.map(other => `also here  ${other.preflight?.manifest === record.preflight?.manifest ? 'the same bundle' : 'ANOTHER BUNDLE OF THIS NUMBER'}, ${other.state}, brought by ${other.submittedBy} at ${at(other.at)} UTC: drydock import show ${other.id}`)
 }
 
 async function recordOf({ client }: Appliance, operation: string): Promise<ImportRecord> {

@@ -34,7 +34,7 @@ export interface Imports {
   /** Streams an upload into the staging area, then goes on as with a path. */
   submitStream(body: AsyncIterable<Uint8Array>, fileName: string, request: Request): Promise<Operation>
   /** `go on` after the preflight: `import run --yes` and the console's button. */
-  proceed(id: string, actor: string): Promise<void>
+  proceed(id: string, actor: string): Promise<ImportRecord>
   approve(id: string, actor: string): Promise<ImportRecord>
   reject(id: string, reason: string, actor: string): Promise<ImportRecord>
   /** `from`: the source that is there now, where the import has several. */

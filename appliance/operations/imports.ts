@@ -14,6 +14,7 @@ import { moverOf } from './import-move.ts'
 import type { Decision, ImportParams, ImportSteps } from './import-steps.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import { isOver } from './import-leftovers.ts'
+import { namedImport, type Wish } from './named-import.ts'
 import { discardVolumes } from './import-volumes.ts'
 import { hasExpired, UPLOAD_DAYS, type UploadUpkeep } from './upload-lifetime.ts'
 import type { Operations } from './operation-kind.ts'
@@ -41,8 +42,8 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
   const kind = importOperation({ ...deps, discardUpload: source => discardUpload(deps.stagingDir, source) })
   operations.register(kind)
 
-  function find(id: string): ImportRecord {
-    const record = ledger.get(id) ?? bySequence(ledger.list(), id)
+  function find(id: string, wish: Wish = 'look'): ImportRecord {
+    const record = ledger.get(id) ?? namedImport(ledger.list(), id, wish)
     if (record === undefined) throw new DrydockError('DD-IMPORT-002', `expected an import of id or sequence ${JSON.stringify(id)}, found none`, 'list them: drydock import list')
     return healed(record)
   }
@@ -87,7 +88,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       for (const record of ledger.list()) if (hasExpired(record, ledger, deps.clock.now())) await giveUp(record, `nobody took it up again for ${UPLOAD_DAYS} days: what was uploaded is removed`)
     },
     list: () => ledger.list().map(healed),
-    get: find,
+    get: id => find(id),
     submitPath: (path, request) => submit({ import: null, source: path, upload: false, fileName: basename(path), proceed: false }, request),
     async submitStream(body, fileName, request) {
       // Asked again, because the answer was lost: the bytes are here, and may be under way or gone by now.
@@ -102,14 +103,15 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       return submit({ import: null, source, upload: true, fileName: name, proceed: false }, request)
     },
     async proceed(id, actor) {
-      const record = find(id)
-      if (record.state === 'awaiting-approval' && isMachine(record.submittedBy)) return void answersFor(record, actor)
+      const record = find(id, 'proceed')
+      if (record.state === 'awaiting-approval' && isMachine(record.submittedBy)) return answersFor(record, actor)
       if (record.state !== 'verified') throw wrongState(record, 'verified', 'go on with')
       if (isMachine(record.submittedBy)) answersFor(record, actor)
       answer(record, 'proceed', { go: true })
+      return find(record.id)
     },
     async approve(id, actor) {
-      const record = find(id)
+      const record = find(id, 'approve')
       if (record.state !== 'awaiting-approval') throw wrongState(record, 'awaiting-approval', 'approve')
       // A new trust or a recall that came by itself is asked about no earlier than here.
       if (isMachine(record.submittedBy)) return answersFor(record, actor)
@@ -121,7 +123,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       return next
     },
     async reject(id, reason, actor) {
-      const record = find(id)
+      const record = find(id, 'reject')
       if (record.state === 'failed') return await giveUp(record, reason)
       const operation = operations.get(record.operation)
       // Somebody went on with it, and it stands behind another: nobody would hear this answer, and whoever waits for the outcome waits long.
@@ -135,7 +137,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
       return find(record.id)
     },
     resume(id, request, from) {
-      const record = find(id)
+      const record = find(id, 'resume')
       if (record.state !== 'failed') throw wrongState(record, 'failed', 'resume')
       const volumes = ledger.volumes(record.id)
       const { source, upload, fileName } = volumes.find(volume => volume.source === from) ?? volumes.find(volume => !volume.staged) ?? volumes[0] ?? ledger.submission(record.id)
@@ -145,7 +147,7 @@ export function createImports(deps: ImportsDeps): Imports & UploadUpkeep {
     receipt(id) {
       const record = find(id)
       const signed = ledger.receipt(record.id)
-      if (signed === undefined) throw new DrydockError('DD-IMPORT-014', `expected a receipt of import ${importName(record)}, found it ${record.state}`, 'the receipt is made when the import is done: drydock import show')
+      if (signed === undefined) throw new DrydockError('DD-IMPORT-014', `expected a receipt of import ${importName(record)}, found it ${record.state}`, `the receipt is made when the import is done: drydock import show ${importName(record)}`)
       return signed
     },
   }
@@ -166,17 +168,6 @@ function waitOf(record: ImportRecord): string | undefined {
   if (record.state === 'verified') return 'proceed'
   if (record.state === 'quarantined') return 'quarantine'
   return record.state === 'awaiting-approval' ? 'approval' : undefined
-}
-
-/**
- * `7`, or `trust-2` with the stream in front. Of several with one sequence (refused twice, then imported) the one that still lives, else
- * the newest; a bare number means content first.
- */
-function bySequence(records: ImportRecord[], text: string): ImportRecord | undefined {
-  const named = records.filter(({ sequence, preflight }) => sequence !== null && (String(sequence) === text || `${preflight?.stream}-${sequence}` === text))
-  const content = named.filter(({ preflight }) => preflight?.control === undefined)
-  const same = content.length > 0 ? content : named
-  return same.find(record => !['refused', 'rejected', 'cancelled', 'failed'].includes(record.state)) ?? same[0]
 }
 
 function wrongState(record: ImportRecord, wanted: string, what: string): DrydockError {

@@ -34,10 +34,7 @@ export function importRoutes({ imports, sbom }: Services): Route[] {
         return imports.submitPath(body.path, request)
       },
     }),
-    route({ method: 'POST', path: '/imports/:id/proceed', needs: 'operator', summary: 'Go on after the preflight.', params: ById, answer: ImportRecord, audit: about, handle: async ({ params, request }) => {
-      await imports.proceed(params.id, request.actor)
-      return imports.get(params.id)
-    } }),
+    route({ method: 'POST', path: '/imports/:id/proceed', needs: 'operator', summary: 'Go on after the preflight.', params: ById, answer: ImportRecord, audit: about, handle: ({ params, request }) => imports.proceed(params.id, request.actor) }),
     route({ method: 'POST', path: '/imports/:id/approve', needs: 'approver', summary: 'Let it into the mirrors. Not by the one who brought it.', params: ById, answer: ImportRecord, audit: about, handle: ({ params, request }) => imports.approve(params.id, request.actor) }),
     route({
       method: 'POST', path: '/imports/:id/reject', needs: 'approver', summary: 'Turn it away; what was staged is removed.', params: ById,

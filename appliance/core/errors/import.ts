@@ -24,6 +24,7 @@ export const IMPORT_ERRORS = {
   'DD-IMPORT-022': { exit: 1, http: 404, retryable: false, story: 'There is no recall of this id on this appliance.' },
   'DD-IMPORT-024': { exit: 1, http: 404, retryable: false, story: 'Manifest and index of this import are not kept here: it was turned away, or it is not verified yet. The sender has the bundle and can tell what is in it.' },
   'DD-IMPORT-023': { exit: 1, http: 500, retryable: true, story: 'A scanner gave no answer: it crashed, was too slow, or ended with a code that means nothing. What was not scanned is never taken for clean; `import resume` scans again.' },
+  'DD-IMPORT-025': { exit: 2, http: 409, retryable: false, story: 'Several imports have this name, because one bundle was brought more than once or two bundles bear one number. Nothing is decided about one that was perhaps not looked at: name it by its id.' },
   'DD-IMPORT-031': { exit: 1, http: 409, retryable: true, story: 'While a delta waited for approval, something that it stands on went away: the mirrors went back to an older generation, or it was thrown away.' },
   'DD-IMPORT-030': { exit: 1, http: 500, retryable: true, story: 'A delta copies from a blob that this appliance holds, and the bytes of that blob are no longer what its name says: the disk or somebody changed them.' },
   'DD-IMPORT-040': { exit: 1, http: 409, retryable: false, story: 'Nobody can look through the store: ClamAV is not installed, switched off or has no definitions yet, and drydock.yaml names no other scanner.' },
