@@ -13,8 +13,8 @@ import { at, listOptions, printList, short } from './table.ts'
 import { uploadBundle } from './upload.ts'
 
 type ImportRecord = Schema<'ImportRecord'>
-/** A volume whose file is too short or too long says nothing about the others of its set: they are sent all the same. */
-const OTHERS_ARE_GOOD: readonly ErrorCode[] = ['DD-BUNDLE-005', 'DD-BUNDLE-006']
+/** A volume that is too short or too long, or here already, says nothing about the others of its set: they are sent all the same. */
+const OTHERS_ARE_GOOD: readonly ErrorCode[] = ['DD-BUNDLE-005', 'DD-BUNDLE-006', 'DD-IMPORT-018']
 /** Somebody still has to do something about it. */
 const OPEN: readonly ImportRecord['state'][] = ['parked', 'verified', 'staging', 'scanned', 'quarantined', 'awaiting-approval', 'promoting']
 /** Exit code of something that waits for a person. */
@@ -124,7 +124,8 @@ async function run(paths: string[], options: { yes?: boolean; onAppliance?: bool
       const error = asDrydockError(failure)
       if (paths.length === 1 || !OTHERS_ARE_GOOD.includes(error.code)) throw failure
       cut ??= error
-      output.line(`${path}: ${error.message}; ${error.hint}      ${error.code}`, 'bad')
+      if (error.code === 'DD-IMPORT-018') output.line(`${path}: is here already`)
+      else output.line(`${path}: ${error.message}; ${error.hint}      ${error.code}`, 'bad')
       return null
     })
     if (operation === null) continue
@@ -168,7 +169,8 @@ function sayWhatItWaitsFor(record: ImportRecord, waitingOn: string | null, outpu
     throw new DrydockError('DD-IMPORT-009', `expected no blocking findings, found ${blockers.length}: ${blockers.map(finding => finding.text).join('; ')}`, `turn it away: drydock import reject ${name} --reason …; then have the sender correct the bundle`)
   }
   const waits =
-    waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
+    waitingOn === 'proceed' && blockers.length > 0 ? `stopped here, nothing was taken in; ${blockers.length === 1 ? 'one finding' : `${blockers.length} findings`} will stop it: drydock import reject ${name} --reason …`
+    : waitingOn === 'proceed' ? `stopped here, nothing was taken in: drydock import proceed ${name}`
     : waitingOn === 'approval' ? `${approvalText(record)}: drydock import approve ${name}`
     : parkedText(record.missing)
   output.line(waits, 'strong')
