@@ -1,4 +1,6 @@
 import type { Command } from 'commander'
+import { importName } from '../../bundles/format/import-record.ts'
+import type { Schema } from '../../ui/client/client.ts'
 import { answerOf, openAppliance } from './appliance.ts'
 import { byteText, outputOf } from './output.ts'
 
@@ -10,7 +12,7 @@ export function register(program: Command): void {
     .action(async (_options: unknown, command: Command) => {
       const output = outputOf(command)
       const { client } = await openAppliance()
-      const media = await answerOf(client.GET('/api/v1/media'))
+      const [media, imports] = await Promise.all([answerOf(client.GET('/api/v1/media')), answerOf(client.GET('/api/v1/imports'))])
       if (media.length === 0) output.line('nothing is plugged in, and no folder is configured', 'dim')
       for (const medium of media) {
         output.record(medium)
@@ -23,8 +25,16 @@ export function register(program: Command): void {
           const what = [bundle.sequence === null ? null : `sequence ${bundle.sequence}`, bundle.volume === null ? null : `volume ${bundle.volume}`].filter(fact => fact !== null)
           output.line(`  ${bundle.state.padEnd(9)} ${bundle.name}  ${byteText(bundle.size)}${what.length > 0 ? `  ${what.join(', ')}` : ''}`)
           if (bundle.why !== null) output.line(`            ${bundle.why}`)
-          if (bundle.state === 'waiting' || bundle.state === 'failed') output.line(`            drydock import show ${bundle.import}`, 'dim')
+          if (bundle.state === 'waiting' || bundle.state === 'failed') output.line(`            drydock import show ${nameOf(imports, bundle.import)}`, 'dim')
         }
       }
     })
+}
+
+/** As commands take it and people can tell it apart; the id where several have that name. */
+function nameOf(imports: readonly Schema<'ImportRecord'>[], id: string | null): string {
+  const record = imports.find(one => one.id === id)
+  if (record === undefined) return id ?? ''
+  const name = importName(record)
+  return imports.filter(other => importName(other) === name).length > 1 ? record.id : name
 }

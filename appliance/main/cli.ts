@@ -1,4 +1,4 @@
-import { Command, CommanderError } from 'commander'
+import { Command, CommanderError, Help } from 'commander'
 import packageJson from '../../package.json' with { type: 'json' }
 import { DrydockError, isErrno } from '../core/error.ts'
 import { ERRORS } from '../core/errors/table.ts'
@@ -12,6 +12,8 @@ const INTERRUPTED = 130
 
 const words = process.argv.slice(2)
 const json = words.includes('--json')
+/** What commander says of an option; which ones cannot be left out, it does not say. */
+const HELP = new Help()
 
 process.stdout.on('error', (failure: Error) => {
   if (isErrno(failure, 'EPIPE')) process.exit(0)
@@ -43,7 +45,7 @@ function newProgram(): Command {
     .option('--json', 'print one JSON object a line, for programs')
     .helpOption('-h, --help', 'show help; also after any noun or verb')
     .helpCommand(false)
-    .configureHelp({ showGlobalOptions: true })
+    .configureHelp({ showGlobalOptions: true, optionDescription: option => `${HELP.optionDescription(option)}${option.mandatory ? ' (needed)' : ''}` })
     .configureOutput({ writeErr: () => undefined, outputError: () => undefined })
     .showSuggestionAfterError(false)
     .exitOverride()

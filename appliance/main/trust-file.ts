@@ -25,13 +25,13 @@ export async function showTrustFile(file: string, command: Command): Promise<voi
 /** @throws DD-TRUST-001 when it is not a trust document or contradicts itself */
 export async function readTrust(file: string): Promise<{ trust: Trust; sha256: string }> {
   const bytes = await readFile(file).catch((cause: unknown) => {
-    throw new DrydockError('DD-TRUST-001', `expected a trust document at ${file}, found none that can be read`, 'make one with `drydock trust new`', { cause })
+    throw new DrydockError('DD-TRUST-001', `expected a trust document at ${file}, found none that can be read`, 'check the path: it is the trust.json that `drydock trust new` or `trust update` made', { cause })
   })
   let value: unknown
   try {
     value = JSON.parse(bytes.toString('utf8'))
   } catch (cause) {
-    throw new DrydockError('DD-TRUST-001', `expected JSON in ${file}, found something else`, 'make it again with `drydock trust new`', { cause })
+    throw new DrydockError('DD-TRUST-001', `expected JSON in ${file}, found something else`, 'name the trust.json that `drydock trust new` or `trust update` made', { cause })
   }
   const trust = checkShape(Trust, value, file)
   await loadTrust(trust)

@@ -2,6 +2,7 @@ import { readdir, unlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DrydockError, isErrno } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
+import { CONTROL_KINDS } from '../format/control.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { volumeName } from '../format/manifest-file.ts'
 import { dearmorSignatures, parsePublicKey, signaturePackets, signedBy } from '../openpgp/index.ts'
@@ -17,7 +18,12 @@ export async function refuseOthers(out: string, manifest: Manifest, manifestByte
   for (const name of await filesOfSequence(out, manifest)) {
     const found = await whatIsThere(join(out, name), manifestBytes, signers)
     if (found === undefined) continue
-    throw new DrydockError('DD-BUNDLE-032', `expected no other bundle of sequence ${manifest.sequence} in ${out}, found ${name}, ${found}`, 'move it away or write to another folder; without --sequence the next one is built; `bundle build --replace` writes over it')
+    const content = !CONTROL_KINDS.some(kind => kind === manifest.stream)
+    const hint = [
+      found.same ? `it is this very bundle: add to its signatures with \`drydock bundle sign ${join(out, name)} --key NAME.key\`, or move it away` : 'move it away or write to another folder',
+      ...(content ? ['without --sequence the next one is built', '`bundle build --replace` writes over it'] : []),
+    ]
+    throw new DrydockError('DD-BUNDLE-032', `expected no other bundle of sequence ${manifest.sequence} in ${out}, found ${name}, ${found.what}`, hint.join('; '))
   }
 }
 
@@ -36,18 +42,18 @@ async function filesOfSequence(out: string, manifest: Manifest): Promise<string[
 }
 
 /** In words, why it must stay; undefined when the same build may take its place. */
-async function whatIsThere(path: string, manifestBytes: Uint8Array, signers: readonly Signer[]): Promise<string | undefined> {
+async function whatIsThere(path: string, manifestBytes: Uint8Array, signers: readonly Signer[]): Promise<{ what: string; same: boolean } | undefined> {
   let packets: Uint8Array[]
   try {
     const { head, manifestDigest, close } = await openBundle(path)
     await close()
-    if (!head.manifest.equals(manifestBytes)) return `which is another one (${manifestDigest})`
+    if (!head.manifest.equals(manifestBytes)) return { what: `which is another one (${manifestDigest})`, same: false }
     packets = head.signatures === '' ? [] : dearmorSignatures(head.signatures).flatMap(signaturePackets)
   } catch (failure) {
     if (!(failure instanceof DrydockError)) throw failure
-    return 'which cannot be read as a bundle'
+    return { what: 'which cannot be read as a bundle', same: false }
   }
   let ours = 0
   for (const signer of signers) if (await signedBy(packets, await parsePublicKey(signer.publicKey, 'the signer'))) ours++
-  return packets.length > ours ? `which has ${packets.length - ours} ${packets.length - ours === 1 ? 'signature' : 'signatures'} by others` : undefined
+  return packets.length > ours ? { what: `which has ${packets.length - ours} ${packets.length - ours === 1 ? 'signature' : 'signatures'} by others`, same: true } : undefined
 }

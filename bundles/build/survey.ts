@@ -6,6 +6,7 @@ import { entriesOfAny } from '../format/brought.ts'
 import type { PayloadEntry } from '../format/index-line.ts'
 import type { Manifest } from '../format/manifest.ts'
 import { volumeName } from '../format/manifest-file.ts'
+import { SIGNATURES_BYTES } from '../format/limits.ts'
 import { shardBytes } from '../format/parity.ts'
 import { hopelessBytes, joined, lostShard, segmentsOfVolume, shardOf, type Range, type Shard } from '../parity/index.ts'
 import { checkPayload, openBundle, type OpenedVolume } from './check-volume.ts'
@@ -44,9 +45,10 @@ export async function surveySet(files: readonly string[], options: SurveyOptions
     for (const { file, volume } of opened) volumes.push(await surveyVolume(file, volume, options))
     const strangers: Survey['strangers'] = []
     for (const { file, why } of headless) {
-      const number = await probe(file, set, payloadOffset, volumes.map(volume => volume.number))
-      if (number === undefined) strangers.push({ file, why })
-      else volumes.push({ file, number, why, payloadOffset, ...(await entriesGood(file, payloadOffset, entriesOfAny(set.manifest, set.index, number), options.signal)) })
+      const known = volumes.map(volume => volume.number)
+      const found = (await probe(file, set, payloadOffset, 1, known)) ?? (await probe(file, set, payloadOffset - signatureBytes(set), SIGNATURE_BLOCKS, known))
+      if (found === undefined) strangers.push({ file, why })
+      else volumes.push({ file, why, ...found, ...(await entriesGood(file, found.payloadOffset, entriesOfAny(set.manifest, set.index, found.number), options.signal)) })
     }
     volumes.sort((a, b) => a.number - b.number)
     const missing = numbersOf(set.manifest).filter(number => !volumes.some(volume => volume.number === number))
@@ -71,6 +73,9 @@ export function shardsOf({ first: { manifest, index }, volumes }: Omit<Survey, '
     return shardOf(segmentsOfVolume(volume.file, volume.payloadOffset, entries), volume.gaps)
   })
 }
+
+/** As many as the largest file of signatures has, and the header behind it. */
+const SIGNATURE_BLOCKS = Math.ceil(SIGNATURES_BYTES / BLOCK_BYTES) + 1
 
 type Opened = { file: string; volume: OpenedVolume }
 
@@ -111,15 +116,25 @@ function headBytes({ head, indexParts }: Pick<OpenedVolume, 'head' | 'indexParts
   return [head.manifest.length, head.signatures.length, ...indexParts.map(part => part.length)].reduce((sum, size) => sum + BLOCK_BYTES + size + padding(size), 0)
 }
 
-/** Which volume a file with a bad head is: the header of its first entry stands where the head of the others ends. */
-async function probe(path: string, set: Survey['first'], payloadOffset: number, known: readonly number[]): Promise<number | undefined> {
+/** What the signatures take of a head, filled up to whole blocks. */
+function signatureBytes({ head: { signatures } }: Survey['first']): number {
+  return signatures.length + padding(signatures.length)
+}
+
+/**
+ * Which volume a file is whose head is bad or that too few have signed, and where its payload begins: the header of its first entry stands
+ * where the head of the others ends, or, where it bears other signatures than they, some blocks before or behind that.
+ */
+async function probe(path: string, set: Survey['first'], from: number, blocks: number, known: readonly number[]): Promise<{ number: number; payloadOffset: number } | undefined> {
   const file = await openAnew(path)
   try {
-    const block = Buffer.from(await file.read(payloadOffset, BLOCK_BYTES))
-    return numbersOf(set.manifest).find(number => {
-      const [entry] = entriesOfAny(set.manifest, set.index, number)
-      return !known.includes(number) && entry !== undefined && headerOf(entry).equals(block)
-    })
+    const headers = numbersOf(set.manifest).filter(number => !known.includes(number)).flatMap(number => entriesOfAny(set.manifest, set.index, number).slice(0, 1).map(entry => ({ number, header: headerOf(entry) })))
+    for (let payloadOffset = from; payloadOffset < from + blocks * BLOCK_BYTES; payloadOffset += BLOCK_BYTES) {
+      const block = Buffer.from(await file.read(payloadOffset, BLOCK_BYTES))
+      const found = headers.find(({ header }) => header.equals(block))
+      if (found !== undefined) return { number: found.number, payloadOffset }
+    }
+    return undefined
   } catch {
     return undefined
   } finally {
@@ -160,6 +175,11 @@ async function digestAt(file: AnewFile, position: number, length: number): Promi
   }
 }
 
+/** Nothing of it is damaged; some of those who signed other volumes of the set have not signed this one. */
+export function lacksSignatures({ code }: DrydockError): boolean {
+  return code === 'DD-TRUST-012'
+}
+
 /** What a person must know of a set that is not whole, one line each; none when it is. */
 export function surveyLines({ first: { manifest }, volumes, strangers, missing, hopeless }: Survey): string[] {
   const data = manifest.volumes.length
@@ -168,8 +188,8 @@ export function surveyLines({ first: { manifest }, volumes, strangers, missing, 
   const lostData = missing.filter(number => number <= data)
   if (damaged.length === 0 && strangers.length === 0 && missing.length === 0) return []
   const lines = [
-    ...damaged.map(({ file, number, why }) => `damaged    ${volumeName(manifest, number)} (${file}): ${why!.message}`),
-    ...strangers.map(({ file, why }) => `unreadable ${file}: ${why.message}`),
+    ...damaged.map(({ file, number, why }) => `${lacksSignatures(why!) ? 'unsigned' : 'damaged '}   ${volumeName(manifest, number)} (${file}): ${why!.message}`),
+    ...strangers.map(({ file, why }) => `${lacksSignatures(why) ? 'unsigned  ' : 'unreadable'} ${file}: ${why.message}`),
     ...missing.map((number, k) => `${k === 0 ? 'not here' : '        '}   ${volumeName(manifest, number)}`),
   ]
   if (parity === 0) return lines

@@ -4,7 +4,7 @@ import { programEnvironment, runProgram } from '../../appliance/core/run-program
 import { DrydockError } from '../../appliance/core/error.ts'
 import type { Signer } from '../../appliance/core/signer.ts'
 import { armorSignatures, dearmorSignatures } from './armor.ts'
-import { openSecretKey, parsePublicKey } from './key.ts'
+import { openSecretKey, parseKeyring, parsePublicKey } from './key.ts'
 import { STRICT } from './policy.ts'
 
 /** Signs with a secret key in memory. @throws DD-TRUST-010, DD-TRUST-011 */
@@ -37,7 +37,13 @@ export async function gpgSigner(input: { user: string; homedir?: string }): Prom
       throw new DrydockError('DD-TRUST-015', `expected gpg to sign as ${input.user}, found that it did not`, `try by hand: gpg --local-user ${input.user} --detach-sign FILE`, { cause })
     })).stdout
   }
-  const publicKey = await parsePublicKey((await gpg(['--armor', '--export-options', 'export-minimal', '--export', input.user], Buffer.alloc(0))).toString('ascii'), `gpg's key ${input.user}`)
+  // For a name that it does not know gpg exports nothing and is content; a part of a name may fit several.
+  const exported = (await gpg(['--armor', '--export-options', 'export-minimal', '--export', input.user], Buffer.alloc(0))).toString('ascii')
+  const keys = exported === '' ? [] : await parseKeyring(exported)
+  if (keys.length !== 1) {
+    throw new DrydockError('DD-TRUST-015', `expected one key of ${JSON.stringify(input.user)} in gpg, found ${keys.length === 0 ? 'none' : keys.length}`, 'name it by its whole fingerprint, as `gpg --list-secret-keys` shows it; gpg knows one on a card after `gpg --card-status`')
+  }
+  const publicKey = await parsePublicKey(exported, `gpg's key ${input.user}`)
   return {
     fingerprint: publicKey.fingerprint,
     publicKey: publicKey.armored,

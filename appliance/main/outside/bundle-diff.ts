@@ -1,10 +1,10 @@
-import { open, readFile } from 'node:fs/promises'
+import { open, readFile, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { alignedLines, terminalWidth } from '../../cli/columns.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { digestOf, type Digest } from '../../core/digest.ts'
-import { byKind, differenceOf, differenceToInventory, digestsOf, openSet, packingList, readReceipt, type Difference, type OpenedVolume } from '../../../bundles/build/index.ts'
+import { byKind, differenceOf, differenceToInventory, digestsOf, openSet, packingList, readReceipt, setFiles, type Difference, type OpenedVolume } from '../../../bundles/build/index.ts'
 import { checkShape } from '../../../bundles/format/check.ts'
 import type { Item } from '../../../bundles/format/item.ts'
 import { Receipt } from '../../../bundles/format/receipt.ts'
@@ -21,8 +21,8 @@ export function register(bundle: Command): void {
         'are new. A receipt may stand for the first: then it is what that site would get. Any one volume of a bundle is enough.\n' +
         'Nobody\'s signature is judged; a receipt\'s is with --appliance-key. A delta names its base, and what can only be known there is said.',
     )
-    .argument('<before>', 'a volume of the earlier bundle, or the receipt of a site (JSON)')
-    .argument('<after>', 'a volume of the later bundle')
+    .argument('<before>', 'a volume of the earlier bundle or the folder that holds it, or the receipt of a site (JSON)')
+    .argument('<after>', 'a volume of the later bundle, or the folder that holds it')
     .option('--all', 'every item; without it the first of each sort')
     .option('--exit-code', 'end with 1 when they differ, as diff does; without it 0 means that the comparison was made')
     .option('--appliance-key <file>', 'the public key of the appliance: the receipt must be signed by it')
@@ -62,7 +62,7 @@ async function diffVerb(before: string, after: string, options: DiffOptions, com
 }
 
 async function opened(file: string): Promise<OpenedVolume> {
-  const set = await openSet([file])
+  const set = await openSet(await setFiles([file]))
   await set.close()
   return set.volumes[0]!
 }
@@ -75,6 +75,8 @@ function bundleSide({ manifest, manifestDigest, index }: OpenedVolume): Side {
 
 /** A receipt is a JSON document; a volume is a tar whose first entry is manifest.json. */
 async function isReceipt(file: string): Promise<boolean> {
+  // What is no plain file is a folder of volumes, or nothing: openSet tells.
+  if ((await stat(file).catch(() => undefined))?.isFile() !== true) return false
   const handle = await open(file)
   try {
     const { bytesRead, buffer } = await handle.read(Buffer.alloc(1), 0, 1, 0)

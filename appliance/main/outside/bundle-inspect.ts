@@ -3,7 +3,7 @@ import type { Command } from 'commander'
 import { outputOf, type Output } from '../../cli/output.ts'
 import { terminalWidth } from '../../cli/columns.ts'
 import { DrydockError } from '../../core/error.ts'
-import { openSet, packingList, type OpenedSet } from '../../../bundles/build/index.ts'
+import { openSet, packingList, setFiles, type OpenedSet } from '../../../bundles/build/index.ts'
 import { licenceSummary, licenceText } from '../../../bundles/format/licence.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { volumeName } from '../../../bundles/format/manifest-file.ts'
@@ -20,7 +20,7 @@ export function register(bundle: Command): void {
       'Shows what a bundle says about itself: who it is for, its volumes, what is in it by kind, licences, and the items. One volume is enough.\n' +
         'Needs no trust and judges nobody\'s signature unless --trust is given; the content is not read: `bundle verify` does that.',
     )
-    .argument('<files...>', 'any volumes of one bundle')
+    .argument('<files...>', 'any volumes of one bundle, or the folder that holds them')
     .option('--kind <kind>', `only items of this kind: ${ITEM_KINDS.join(', ')}`)
     .option('--all', 'every item; without it the first of each kind')
     .option('--trust <file>', 'judge the signatures by this trust document first')
@@ -35,7 +35,7 @@ async function inspectVerb(files: string[], options: InspectOptions, command: Co
   const kind = options.kind === undefined ? undefined : ITEM_KINDS.find(each => each === options.kind)
   if (options.kind !== undefined && kind === undefined) throw new DrydockError('DD-CLI-001', `expected a kind (${ITEM_KINDS.join(', ')}) behind --kind, found ${JSON.stringify(options.kind)}`, 'for example: --kind npm')
   const judge = await judgeBy(options)
-  const set = await openSet(files, judge)
+  const set = await openSet(await setFiles(files), judge)
   try {
     const { head, manifest, manifestDigest, index } = set.volumes[0]!
     const list = packingList(index)

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import type { Command } from 'commander'
 import { openDurable } from '../../core/durable-file.ts'
 import { byteText, outputOf } from '../../cli/output.ts'
-import { openBundle, openSet } from '../../../bundles/build/index.ts'
+import { openBundle, openSet, setFiles } from '../../../bundles/build/index.ts'
 import { sbomName, sbomText, type Told } from '../../../bundles/sbom/index.ts'
 import { judgeBy, type JudgeOptions } from './judge.ts'
 
@@ -16,7 +16,7 @@ export function register(bundle: Command): void {
         'upstream declared. It is computed from manifest and index alone, so any one volume is enough, and both sides of the gap get the same bytes.\n' +
         'Without --trust nobody\'s signature is judged, and it says so: then it tells what the file says of itself.',
     )
-    .argument('<files...>', 'any volumes of one bundle')
+    .argument('<files...>', 'any volumes of one bundle, or the folder that holds them')
     .option('--out <file>', 'write it there instead of printing it')
     .option('--trust <file>', 'judge the signatures by this trust document first')
     .option('--site <name>', 'the site that it must be for; with --trust')
@@ -26,7 +26,7 @@ export function register(bundle: Command): void {
 async function sbomVerb(files: string[], options: JudgeOptions & { out?: string }, command: Command): Promise<void> {
   const output = outputOf(command)
   const judge = await judgeBy(options)
-  const set = await openSet(files, judge)
+  const set = await openSet(await setFiles(files), judge)
   await set.close()
   const told = set.volumes[0]!
   const signatures = judge === undefined ? 'not judged' : 'held'

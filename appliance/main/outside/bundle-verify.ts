@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { DrydockError } from '../../core/error.ts'
 import { printable } from '../../core/printable.ts'
-import { repairSet, setFiles, surveyLines, surveySet, type Survey } from '../../../bundles/build/index.ts'
+import { lacksSignatures, repairSet, setFiles, surveyLines, surveySet, type Survey } from '../../../bundles/build/index.ts'
 import { volumeName } from '../../../bundles/format/manifest-file.ts'
 import { untilInterrupted } from './interrupt.ts'
 import { judgeBy, type Judge, type JudgeOptions } from './judge.ts'
@@ -58,9 +58,22 @@ async function verifyVerb(paths: string[], options: JudgeOptions & { trust: stri
     volumes: survey.volumes.map(({ number }) => number), missing: survey.missing.filter(number => number <= data).map(number => volumeName(manifest, number)),
     damaged: damaged.map(({ file, number, why }) => ({ file, number, code: why?.code })), whole: survey.hopeless === 0, fromDevice: survey.volumes.every(({ direct }) => direct),
   })
-  const worst = damaged[0]?.why ?? survey.strangers[0]?.why
-  if (worst === undefined) return
-  throw survey.hopeless > 0 ? worst : new DrydockError(worst.code, worst.message, `nothing is lost: rebuild it with \`drydock bundle repair ${paths.join(' ')}\``, { cause: worst })
+  const worst = worstOf(survey, paths)
+  if (worst !== undefined) throw worst
+}
+
+/** The fault to tell, with what helps: a volume that lacks a signature is signed, one that is damaged is rebuilt, and a file of something else goes. */
+function worstOf({ volumes, strangers, missing, hopeless }: Survey, paths: readonly string[]): DrydockError | undefined {
+  const broken = volumes.find(({ why }) => why !== undefined && !lacksSignatures(why))
+  const unsigned = volumes.filter(({ why }) => why !== undefined && lacksSignatures(why))
+  const told = broken ?? unsigned[0] ?? strangers[0]
+  if (told?.why === undefined) return undefined
+  const hint =
+    broken === undefined && unsigned.length > 0 ? `nothing is damaged: whoever signed the others signs ${unsigned.length === 1 ? 'this one' : 'these'} too: drydock bundle sign ${paths.join(' ')} --key NAME.key`
+    : hopeless > 0 ? told.why.hint
+    : broken === undefined && missing.length === 0 ? `the set is whole without ${told.file}: take it away, or verify it by itself where it is a bundle of its own`
+    : `nothing is lost: rebuild it with \`drydock bundle repair ${paths.join(' ')}\``
+  return new DrydockError(told.why.code, told.why.message, hint, { cause: told.why })
 }
 
 async function repairVerb(paths: string[], options: JudgeOptions & { out?: string; parity: boolean }, command: Command): Promise<void> {

@@ -3,7 +3,7 @@ import { countsText } from '../../cli/counts.ts'
 import { byteText, outputOf, type Output } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { DrydockError } from '../../core/error.ts'
-import { buildBundle, chunkMapsOf, keepRecord, keepSequence, openWorkspace, parityCount, readReceipt, readRecord, signBundle, volumeBytes, type BuildInput, type OpenWorkspace } from '../../../bundles/build/index.ts'
+import { buildBundle, chunkMapsOf, keepRecord, keepSequence, openWorkspace, parityCount, readReceipt, readRecord, setFiles, signBundle, volumeBytes, type BuildInput, type OpenWorkspace } from '../../../bundles/build/index.ts'
 import { ITEM_KINDS } from '../../../bundles/format/item.ts'
 import { digestOf } from '../../core/digest.ts'
 import { encodeManifest } from '../../../bundles/format/manifest-file.ts'
@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .command('sign')
     .summary('add a signature to a bundle')
     .description('Adds signatures by other people, on any machine: to every volume that is named. The content is compared with the index first: nobody signs a damaged bundle.')
-    .argument('<files...>', 'the volumes of one bundle')
+    .argument('<files...>', 'all volumes and parity volumes of one bundle, or the folder that holds them')
     .option('--key <files...>', 'secret keys (.key) that sign')
     .option('--gpg <users...>', 'sign through gpg, for keys on a smartcard')
     .option('--passphrase-file <file>', 'the passphrase of the keys')
@@ -99,8 +99,9 @@ async function applianceKeyOf(options: BuildOptions): Promise<Awaited<ReturnType
   throw new DrydockError('DD-CLI-001', 'expected --appliance-key beside --since, found none', 'a receipt is believed only when the appliance signed it: give its DATA/pki/appliance.pub, brought out once')
 }
 
-async function signVerb(files: string[], options: SigningOptions, command: Command): Promise<void> {
+async function signVerb(paths: string[], options: SigningOptions, command: Command): Promise<void> {
   const output = outputOf(command)
+  const files = await setFiles(paths)
   const signers = await signersOf(options)
   if (signers.length === 0) throw new DrydockError('DD-CLI-001', 'expected --key or --gpg, found neither', 'say who signs: --key NAME.key')
   for (const signer of signers) {

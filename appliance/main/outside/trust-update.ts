@@ -157,6 +157,8 @@ async function bundleVerb(file: string, options: BundleOptions, command: Command
   output.line(`trust version ${trust.version} for ${options.site === '*' ? 'every site' : `site ${options.site}`}`)
   if (before !== undefined) sayChange(changeOf(before, trust), output)
   output.line(`bundle     ${built.file}`)
+  const roots = new Set([...(before?.roles.root.keys ?? []), ...trust.roles.root.keys])
+  for (const { fingerprint } of signers.filter(signer => !roots.has(signer.fingerprint))) output.line(`no root    ${trust.keys.find(key => key.fingerprint === fingerprint)?.name ?? fingerprint} signed it, and counts for nothing here`, 'bad')
   const missing = [...(before === undefined ? [] : stillMissing('root keys in force', before, signers)), ...stillMissing('new root keys', trust, signers)]
   for (const text of missing) output.line(`to sign    ${text}: drydock bundle sign ${built.file} --key ROOT.key`, 'strong')
   output.record({ type: 'trust-bundle', file: built.file, digest: built.digest, version: trust.version, site: options.site, signers: signers.map(({ fingerprint }) => fingerprint), missing })

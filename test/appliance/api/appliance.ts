@@ -170,9 +170,10 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
         return made
       },
       async proceed(id) {
-        change(id, { state: 'awaiting-approval' })
-        const made = operations.get(importOf(id).operation)
+        const changed = change(id, { state: 'awaiting-approval' })
+        const made = operations.get(changed.operation)
         if (made !== undefined) made.waitingOn = 'approval'
+        return changed
       },
       async approve(id, actor) {
         if (importOf(id).submittedBy === actor) throw new DrydockError('DD-IDENT-004', 'expected an approver who did not submit it, found the submitter', 'ask somebody else')

@@ -10,13 +10,17 @@ const CLI = join(import.meta.dirname, '../../../appliance/main/cli.ts')
 
 type Ran = { status: number; stdout: string; stderr: string }
 
-await t.test('a release engineer makes a set with parity, loses discs, and makes it whole again', async t => {
-  const cwd = t.testdir()
-  const run = async (...words: string[]): Promise<Ran> => {
+function runIn(cwd: string): (...words: string[]) => Promise<Ran> {
+  return async (...words) => {
     const { promise, resolve } = Promise.withResolvers<Ran>()
     const child = execFile(process.execPath, [CLI, ...words], { cwd }, (_failure, stdout, stderr) => resolve({ status: child.exitCode ?? -1, stdout, stderr }))
     return await promise
   }
+}
+
+await t.test('a release engineer makes a set with parity, loses discs, and makes it whole again', async t => {
+  const cwd = t.testdir()
+  const run = runIn(cwd)
   mkdirSync(join(cwd, 'ws', 'blobs'), { recursive: true })
   const items = Array.from({ length: 5 }, (_, k) => {
     const content = randomBytes(60_000)
@@ -53,4 +57,37 @@ await t.test('a release engineer makes a set with parity, loses discs, and makes
   t.equal(createHash('sha256').update(readFileSync(file('v2-of-3'))).digest('hex'), sums[1])
   t.match(await run('bundle', 'label', 'out', '--out', 'named', '--trust', 'trust.json'), { status: 0, stdout: /named\/demo-0001\.p1\.label\.txt/ })
   t.match(await run('bundle', 'inspect', file('p1')), { status: 0 })
+})
+
+await t.test('a set of which a second person signed one volume: nothing is damaged, and a folder is signed whole', async t => {
+  const cwd = t.testdir()
+  const run = runIn(cwd)
+  for (const ws of ['ws', 'other']) {
+    const content = randomBytes(250_000)
+    const hex = createHash('sha256').update(content).digest('hex')
+    mkdirSync(join(cwd, ws, 'blobs'), { recursive: true })
+    writeFileSync(join(cwd, ws, 'blobs', hex), content)
+    const item = { kind: 'file', name: 'f', version: '1', metadata: { path: 'f' }, blobs: [{ name: 'f', digest: `sha256:${hex}`, size: content.length }], source: 'pkg:generic/f@1' }
+    writeFileSync(join(cwd, ws, 'lock.json'), JSON.stringify({ format: 'drydock-collection-lock/1', name: ws, created: '2026-01-01T00:00:00Z', items: [item] }))
+  }
+  for (const name of ['Ana Ruiz', 'Jon Berg']) t.match(await run('key', 'new', '--name', name, '--out', 'keys'), { status: 0 })
+  const pubs = ['keys/ana-ruiz.pub', 'keys/jon-berg.pub']
+  t.match(await run('trust', 'new', '--root', ...pubs, '--release', ...pubs, '--threshold', 'release=2', '--out', 'trust.json'), { status: 0 })
+  t.match(await run('bundle', 'build', 'ws', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--volume', '200000', '--parity', '1', '--out', 'out'), { status: 0 })
+
+  t.match(await run('bundle', 'sign', 'out/ws-0001.v1-of-3.drydock', '--key', 'keys/jon-berg.key'), { status: 0 })
+  const half = await run('bundle', 'verify', 'out', '--trust', 'trust.json')
+  t.match(half, { status: 3, stdout: /unsigned {3}ws-0001\.v2-of-3\.drydock .+ found 1 \(Ana Ruiz\)/, stderr: /do: nothing is damaged: whoever signed the others signs these too: drydock bundle sign out --key NAME\.key {6}DD-TRUST-012/ })
+  t.notMatch(half.stdout, /damaged {4}/)
+  t.match(await run('bundle', 'sign', 'out', '--key', 'keys/jon-berg.key'), { status: 0, stdout: /v1-of-3\.drydock {2}signed by .+, 2 in all[^]*v2-of-3\.drydock {2}signed by .+, 2 in all/ })
+  t.match(await run('bundle', 'verify', 'out', '--trust', 'trust.json'), { status: 0, stdout: /^good: ws/ })
+  t.match(await run('bundle', 'inspect', 'out'), { status: 0, stdout: /^ws, sequence 1/ })
+  t.match(await run('bundle', 'sbom', 'out'), { status: 0, stdout: /CycloneDX/ })
+
+  t.match(await run('bundle', 'build', 'other', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--out', 'alone'), { status: 0 })
+  t.match(await run('bundle', 'diff', 'out', 'alone'), { status: 0, stdout: /before {5}ws, sequence 1[^]*after {6}other, sequence 1/ })
+  t.match(await run('bundle', 'diff', 'nowhere', 'alone'), { status: 2, stderr: /DD-BUNDLE-017/ })
+  writeFileSync(join(cwd, 'out', 'other-0001.v1-of-1.drydock'), readFileSync(join(cwd, 'alone', 'other-0001.v1-of-1.drydock')))
+  t.match(await run('bundle', 'verify', 'out', '--trust', 'trust.json'), { status: 3, stdout: /unsigned {3}out\/other-0001\.v1-of-1\.drydock/, stderr: /do: the set is whole without out\/other-0001\.v1-of-1\.drydock: take it away/ })
+  t.match(await run('bundle', 'sign', 'out', '--key', 'keys/jon-berg.key'), { status: 2, stderr: /DD-BUNDLE-019/ }, 'nobody signs two bundles at once')
 })

@@ -97,3 +97,11 @@ await t.test('signing subkeys under a primary that only certifies, as smartcards
     await t.rejects(verifyDetached(MANIFEST, signature, [ending], new Date(Date.now() + 3 * 24 * 3_600_000)), { code: /DD-TRUST-0(06|13|14)/ }, `${name}: an ended subkey`)
   }
 })
+
+await t.test('a name that gpg does not know, or that fits two keys, is told before anything is signed', async t => {
+  const gpg = gpgHome(t)
+  for (const name of ['Gus One', 'Gus Two']) await gpg.makeKey(name, 'ed25519')
+  await t.rejects(gpgSigner({ user: 'nobody@example.test', homedir: gpg.homedir }), { code: 'DD-TRUST-015', message: 'expected one key of "nobody@example.test" in gpg, found none' })
+  await t.rejects(gpgSigner({ user: 'Gus', homedir: gpg.homedir }), { code: 'DD-TRUST-015', message: 'expected one key of "Gus" in gpg, found 2', hint: /whole fingerprint/ })
+  t.ok((await gpgSigner({ user: 'Gus One', homedir: gpg.homedir })).fingerprint)
+})
