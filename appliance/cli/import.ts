@@ -92,6 +92,7 @@ export function register(program: Command): void {
       output.record(record)
       for (const line of preflightLines(record)) output.line(line)
       output.line(`state      ${record.state}${record.reason === null ? '' : `: ${record.reason}`}${record.error === null ? '' : `: ${record.error.message}      ${record.error.code}`}`)
+      for (const [k, line] of (record.error?.hint.split('\n') ?? []).entries()) output.line(`${k === 0 ? 'do' : '  '}         ${line}`)
       output.line(`brought    by ${record.submittedBy} at ${at(record.at)} UTC${record.approvals.map(one => `, approved by ${one.user} at ${at(one.at)}`).join('')}`)
       if (record.generation !== null) output.line(`served     since generation ${record.generation}, receipt ${short(record.receipt)}`)
     })

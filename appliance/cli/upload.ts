@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { Agent, request } from 'node:https'
-import { basename } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { pipeline } from 'node:stream/promises'
 import type { Schema } from '../../ui/client/client.ts'
 import { DrydockError, isErrno } from '../core/error.ts'
@@ -9,6 +9,7 @@ import type { Output } from './output.ts'
 
 const READ_BYTES = 1024 * 1024
 const TELL_EVERY_MS = 200
+const NAMES_TOLD = 4
 
 /** Streams a bundle to the appliance, whose user cannot read ours. The file is read once. @returns the import's operation */
 export async function uploadBundle(appliance: Appliance, path: string, output: Output): Promise<Schema<'Operation'>> {
@@ -83,9 +84,18 @@ async function openBundle(path: string) {
     await file.close()
   } catch (cause) {
     const why = isErrno(cause, 'ENOENT') ? 'none' : isErrno(cause, 'EACCES') ? 'one that you may not read' : 'something that cannot be opened'
-    throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found ${why}`, 'name a .drydock file; for one on the appliance itself add --on-appliance', { cause })
+    const beside = why === 'none' ? await bundlesIn(dirname(path)) : undefined
+    throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found ${why}`, `${beside === undefined ? 'name a .drydock file' : `${dirname(path)} holds ${beside}`}; for one on the appliance itself add --on-appliance`, { cause })
   }
-  throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found something that is no plain file`, 'name a .drydock file')
+  const inside = await bundlesIn(path)
+  throw new DrydockError('DD-CLI-002', `expected a bundle at ${path}, found something that is no plain file`, inside === undefined ? 'name a .drydock file' : `it holds ${inside}: name the volumes of one bundle, like ${join(path, 'NAME-SEQUENCE.*.drydock')}`)
+}
+
+/** The first bundle files of a folder, in words. */
+async function bundlesIn(folder: string): Promise<string | undefined> {
+  const names = (await readdir(folder).catch(() => [])).filter(name => name.endsWith('.drydock')).toSorted()
+  const more = names.length - NAMES_TOLD
+  return names.length === 0 ? undefined : `${names.slice(0, NAMES_TOLD).join(', ')}${more > 0 ? ` and ${more} more` : ''}`
 }
 
 function parse(text: string): unknown {

@@ -13,12 +13,12 @@ const DEPTH = 2
  */
 export async function resolveMedia(path: string, roots: readonly string[]): Promise<string> {
   const real = await realpath(path).catch(() => undefined)
-  if (real === undefined) throw refused(path, 'no such file')
+  if (real === undefined) throw refused(path, 'no such file', 'give the whole path, from /, as the appliance sees it; `drydock media list` names the bundles that lie there')
   const allowed = (await Promise.all(roots.map(root => realpath(root).catch(() => undefined)))).filter(root => root !== undefined)
   if (!allowed.some(root => real.startsWith(root.endsWith(sep) ? root : root + sep))) throw refused(path, `one outside of ${roots.length === 0 ? 'them (there are none)' : roots.join(', ')}`)
-  if (!(await lstat(real)).isFile()) throw refused(path, 'something else')
+  if (!(await lstat(real)).isFile()) throw refused(path, 'something else', 'name the .drydock file; `drydock media list` names the bundles that lie there')
   const readable = await access(real, constants.R_OK).then(() => true, () => false)
-  if (!readable) throw refused(path, 'one that the appliance may not read')
+  if (!readable) throw refused(path, 'one that the appliance may not read', 'give its own user the right to read it, or let `drydock import run PATH` stream it')
   return real
 }
 
@@ -37,6 +37,6 @@ async function look(folder: string, depth: number, found: { path: string; size: 
   }
 }
 
-function refused(path: string, found: string): DrydockError {
-  return new DrydockError('DD-IMPORT-013', `expected a plain file under a media root at ${path}, found ${found}`, 'let `drydock import run PATH` stream it instead, or mount the medium under a configured media root')
+function refused(path: string, found: string, hint = 'let `drydock import run PATH` stream it instead, or mount the medium under a configured media root'): DrydockError {
+  return new DrydockError('DD-IMPORT-013', `expected a plain file under a media root at ${path}, found ${found}`, hint)
 }

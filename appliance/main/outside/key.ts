@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { outputOf } from '../../cli/output.ts'
 import { wallClock } from '../../core/clock.ts'
 import { ensureFolder, writeDurably } from '../../core/durable-file.ts'
-import { DrydockError } from '../../core/error.ts'
+import { DrydockError, isErrno } from '../../core/error.ts'
 import { makeKey, type PublicKey } from '../../../bundles/openpgp/index.ts'
 import { readPassphrase, readPublicKey, signersOf } from './key-files.ts'
 
@@ -57,7 +57,10 @@ async function newVerb(options: { name: string; out: string; passphraseFile?: st
 
 async function listVerb(dir: string, _options: unknown, command: Command): Promise<void> {
   const output = outputOf(command)
-  const names = (await readdir(dir).catch(() => [])).filter(name => name.endsWith('.pub')).toSorted()
+  const there = await readdir(dir).catch((cause: unknown) => {
+    throw new DrydockError('DD-TRUST-010', `expected a folder with public keys at ${dir}, found ${isErrno(cause, 'ENOENT') ? 'none' : isErrno(cause, 'ENOTDIR') ? 'a file' : 'one that cannot be read'}`, 'name the folder that `drydock key new --out` filled', { cause })
+  })
+  const names = there.filter(name => name.endsWith('.pub')).toSorted()
   for (const name of names) {
     const key = await readPublicKey(join(dir, name))
     output.line(`${key.fingerprint}  ${key.name}  ${key.created.toISOString().slice(0, 10)}  ${join(dir, name)}`)

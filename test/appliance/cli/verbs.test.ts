@@ -63,7 +63,8 @@ await step('import run shows the preflight and stops; --yes goes on until an app
   t.ok(appliance.uploads.at(-1)?.equals(readFileSync(bundle)))
   const yes = await as('operator', 'import', 'run', bundle, '--yes')
   t.match(yes, { code: 4, out: /waits for an approver other than operator: drydock import approve site-a-8/ })
-  t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none/ })
+  t.match(await as('operator', 'import', 'run', join(folder, 'missing.drydock')), { code: 2, err: /expected a bundle at .*missing\.drydock, found none\ndo: .* holds site-a-0008\.v1-of-1\.drydock; for one on the appliance itself add --on-appliance/ })
+  t.match(await as('operator', 'import', 'run', folder), { code: 2, err: /found something that is no plain file\ndo: it holds site-a-0008\.v1-of-1\.drydock: name the volumes of one bundle/ })
 })
 
 await step('scanner list shows who looks at what comes in, and what their last look through the store found', async t => {

@@ -38,6 +38,8 @@ await t.test('from two people\'s keys to a bundle that verifies', async t => {
   writeFileSync(join(cwd, 'passphrase'), 'correct horse\n')
   t.match(await run('key', 'new', '--name', 'Jon Berg', '--out', 'keys', '--passphrase-file', 'passphrase', '--json'), { status: 0, records: [{ type: 'key', name: 'Jon Berg' }] })
   t.match(await run('key', 'new', '--name', 'Ana Ruiz', '--out', 'keys'), { status: 2, stderr: /DD-TRUST-016/ }, 'a secret key is never overwritten')
+  t.match(await run('key', 'list', 'nowhere'), { status: 2, stderr: /expected a folder with public keys at nowhere, found none/ })
+  t.match(await run('key', 'list', 'keys/ana-ruiz.pub'), { status: 2, stderr: /found a file/ })
   t.match((await run('key', 'list', 'keys', '--json')).records, [{ name: 'Ana Ruiz' }, { name: 'Jon Berg' }])
   t.equal((await run('key', 'export', 'keys/ana-ruiz.key')).stdout.trim(), readFileSync(join(cwd, 'keys', 'ana-ruiz.pub'), 'utf8').trim())
 

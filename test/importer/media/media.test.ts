@@ -16,6 +16,7 @@ await t.test('only plain files under a media root are read, wherever a link lead
   for (const path of ['media/link.drydock', 'outside/b.drydock', 'media/../outside/b.drydock', 'media-other/c.drydock', 'media/stick', 'media/none']) {
     await t.rejects(resolveMedia(join(folder, path), roots), { code: 'DD-IMPORT-013' }, path)
   }
+  await t.rejects(resolveMedia(join(folder, 'media/none'), roots), { message: /found no such file$/, hint: /give the whole path/ }, 'a wrong path is not called a medium that is not mounted')
   await t.rejects(resolveMedia(inside, []), { code: 'DD-IMPORT-013' }, 'without roots nothing')
   t.same(await listMedia([...roots, join(folder, 'none')]), [{ path: inside, size: 6 }])
 })
