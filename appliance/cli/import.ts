@@ -50,7 +50,7 @@ export function register(program: Command): void {
       const appliance = await openAppliance()
       const record = await answerOf(appliance.client.POST('/api/v1/imports/{id}/approve', { params: { path: { id } } }))
       if (record.approvals.length > 0) output.line(`approved by ${record.approvals.map(one => one.user).join(', ')} (${record.approvals.length} of ${record.approvalsNeeded})`, 'good')
-      if (record.approvals.length < record.approvalsNeeded) output.line(`${record.approvals.length === 0 ? `${record.submittedBy} answers for it now; ` : ''}${approvalText(record)}`, 'strong')
+      if (record.approvals.length < record.approvalsNeeded) output.line(`${record.approvals.length === 0 ? `${record.submittedBy} answers for it now; ` : ''}${approvalText(record)}: drydock import approve ${importName(record)}`, 'strong')
       if (!options.wait || record.approvals.length < record.approvalsNeeded) return output.record(record)
       await goOn(appliance, record, output, 'approval')
     })

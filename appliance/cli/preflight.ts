@@ -12,10 +12,10 @@ const LEFT = 69
 export function preflightLines(record: ImportRecord): string[] {
   const { preflight } = record
   if (preflight === null) return [`${record.source}: ${record.state}, no preflight yet`]
-  const signers = preflight.signers.map(signer => `${signer.name} (${preflight.role}) ${shortFingerprint(signer.fingerprint)}`).join(', ')
+  const signers = preflight.signers.map(signer => `${signer.name} (${signer.counts === false ? `no ${preflight.role} key, does not count` : preflight.role}) ${shortFingerprint(signer.fingerprint)}`).join(', ')
   const head = [
     `${preflight.stream}, sequence ${preflight.sequence} (${preflight.lastSequence === 0 ? 'the first here' : `last here: ${preflight.lastSequence}`}), made ${preflight.created.slice(0, 10)}, ${byteText(preflight.size)} in ${preflight.volumes} ${preflight.volumes === 1 ? 'volume' : 'volumes'}`,
-    row('signed by', signers, `${preflight.signers.length} of ${preflight.threshold} needed`),
+    row('signed by', signers, `${preflight.signers.filter(({ counts }) => counts !== false).length} of ${preflight.threshold} needed`),
   ]
   // A new trust or a recall brings nothing: there is only what it changes.
   if (preflight.control !== undefined) {

@@ -173,11 +173,13 @@ function waitOf(record: ImportRecord): string | undefined {
 function wrongState(record: ImportRecord, wanted: string, what: string): DrydockError {
   const name = importName(record)
   const next = NEXT[record.state]
-  return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted} to ${what}, found import ${name} ${record.state}`, next === undefined ? `see how it stands: drydock import show ${name}` : `what it waits for: drydock import ${next} ${name}`)
+  return new DrydockError('DD-IMPORT-006', `expected an import that is ${wanted} to ${what}, found import ${name} ${record.state}`, next === undefined ? `see how it stands: drydock import show ${name}` : `what it waits for: ${next.replace('NAME', name)}`)
 }
 
 /** What can be done with an import in this state. */
-const NEXT: Partial<Record<ImportState, string>> = { verified: 'proceed', 'awaiting-approval': 'approve', quarantined: 'reject', failed: 'resume' }
+const NEXT: Partial<Record<ImportState, string>> = {
+  parked: 'what it misses, as drydock import show NAME names it', verified: 'drydock import proceed NAME', 'awaiting-approval': 'drydock import approve NAME', quarantined: 'drydock import reject NAME --reason …', failed: 'drydock import resume NAME',
+}
 
 async function receive(body: AsyncIterable<Uint8Array>, path: string): Promise<void> {
   const file = await openDurable(path)

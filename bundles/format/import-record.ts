@@ -12,7 +12,8 @@ export type ImportState = (typeof IMPORT_STATES)[number]
 
 const strict = { additionalProperties: false } as const
 
-export const Signer = Type.Object({ fingerprint: Type.String(), name: Type.String(), keyCreated: Type.String() }, strict)
+/** `counts: false`: a key of the trust that is not in the role which the content needs. Its holder signed, and that stands for nothing. */
+export const Signer = Type.Object({ fingerprint: Type.String(), name: Type.String(), keyCreated: Type.String(), counts: Type.Optional(Type.Literal(false)) }, strict)
 
 /** `claimed` facts come from the sender and are computed again from the bytes before approval. */
 export const Finding = Type.Object(

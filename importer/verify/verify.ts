@@ -47,7 +47,7 @@ export async function verifyManifest(head: { manifest: Uint8Array; signatures: s
   // Trust counts its own versions, one by one: see judgeTrustChange.
   const sequence = control === 'trust' ? { last: policy.trust.version, jump: null } : judgeSequence(manifest, digest, policy.marks?.get(manifest.stream))
   const strictest = roles[0]!
-  return { manifest, digest, signers: signersOf(verification, policy.trust), role: strictest.role, threshold: strictest.threshold, sequence } as unknown as VerifiedManifest
+  return { manifest, digest, signers: signersOf(verification, policy.trust, strictest.role), role: strictest.role, threshold: strictest.threshold, sequence } as unknown as VerifiedManifest
 }
 
 function checkClock({ wrongClock }: VerifyPolicy): void {
@@ -99,7 +99,11 @@ function checkSite(manifest: Manifest, site: string | undefined): void {
   throw new DrydockError('DD-IMPORT-001', `expected a bundle for site ${site}, found one for ${manifest.site}`, `bring it to ${manifest.site}, or build with --site ${site}`)
 }
 
-function signersOf(verification: Verification, trust: TrustedKeys): Type.Static<typeof Signer>[] {
+function signersOf(verification: Verification, trust: TrustedKeys, role: TrustRole): Type.Static<typeof Signer>[] {
+  const { fingerprints } = trust.role(role)
   const keys = new Map(verification.signatures.map(({ key }) => [key.fingerprint, key]))
-  return [...keys.values()].map(key => ({ fingerprint: key.fingerprint, name: trust.nameOf(key), keyCreated: key.created.toISOString() }))
+  return [...keys.values()].map((key): Type.Static<typeof Signer> => {
+    const told = { fingerprint: key.fingerprint, name: trust.nameOf(key), keyCreated: key.created.toISOString() }
+    return fingerprints.has(key.fingerprint) ? told : { ...told, counts: false }
+  })
 }

@@ -50,7 +50,7 @@ async function verifyVerb(paths: string[], options: JudgeOptions & { trust: stri
   }
   if (data > 1 || manifest.parity !== undefined) output.line(`volumes    ${counted(survey, number => number <= data)} of ${data}${manifest.parity === undefined ? '' : `, parity ${counted(survey, number => number > data, data)} of ${manifest.parity.length}`}`)
   for (const line of surveyLines(survey)) output.line(printable(line), line.startsWith('damaged') ? 'bad' : undefined)
-  for (const signer of verified.signers) output.line(`signed by  ${signer.name} (${verified.role}) ${signer.fingerprint}`)
+  for (const signer of verified.signers) output.line(`signed by  ${signer.name} (${signer.counts === false ? `no ${verified.role} key, does not count` : verified.role}) ${signer.fingerprint}`)
   output.line(`threshold  ${verified.threshold} of ${verified.role}, held`)
   if (survey.volumes.some(({ direct }) => !direct)) output.note('read through the kernel\'s cache: this file system has no direct reads. Take the medium out, put it in again and verify once more')
   output.record({

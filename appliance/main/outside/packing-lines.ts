@@ -42,8 +42,8 @@ export function packingLines(packed: Packed, options: { all: boolean; width: num
 }
 
 function headLines({ manifest, manifestDigest, issuers, verified, list }: Packed): ToldLine[] {
-  const signers = verified === undefined ? (issuers.length === 0 ? 'nobody yet' : `${issuers.join(', ')}`) : verified.signers.map(({ name, fingerprint }) => `${name} ${fingerprint}`).join(', ')
-  const judged = verified === undefined ? (issuers.length === 0 ? '' : '   not judged here: give --trust for that') : `   ${verified.signers.length} of ${verified.threshold} needed for ${verified.role}, held`
+  const signers = verified === undefined ? (issuers.length === 0 ? 'nobody yet' : `${issuers.join(', ')}`) : verified.signers.map(({ name, fingerprint, counts }) => `${name} ${fingerprint}${counts === false ? ` (no ${verified.role} key, does not count)` : ''}`).join(', ')
+  const judged = verified === undefined ? (issuers.length === 0 ? '' : '   not judged here: give --trust for that') : `   ${verified.signers.filter(({ counts }) => counts !== false).length} of ${verified.threshold} needed for ${verified.role}, held`
   return [
     { text: `${manifest.name}, sequence ${manifest.sequence} of stream ${manifest.stream}${manifest.epoch === 0 ? '' : `, epoch ${manifest.epoch}`}, for ${manifest.site === '*' ? 'every site' : `site ${manifest.site}`}`, tone: 'strong' },
     { text: `made       ${time(manifest.created)}${manifest.expires === undefined ? '' : `, advised to be used before ${time(manifest.expires)}`}` },

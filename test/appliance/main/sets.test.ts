@@ -70,9 +70,9 @@ await t.test('a set of which a second person signed one volume: nothing is damag
     const item = { kind: 'file', name: 'f', version: '1', metadata: { path: 'f' }, blobs: [{ name: 'f', digest: `sha256:${hex}`, size: content.length }], source: 'pkg:generic/f@1' }
     writeFileSync(join(cwd, ws, 'lock.json'), JSON.stringify({ format: 'drydock-collection-lock/1', name: ws, created: '2026-01-01T00:00:00Z', items: [item] }))
   }
-  for (const name of ['Ana Ruiz', 'Jon Berg']) t.match(await run('key', 'new', '--name', name, '--out', 'keys'), { status: 0 })
+  for (const name of ['Ana Ruiz', 'Jon Berg', 'Rita Root']) t.match(await run('key', 'new', '--name', name, '--out', 'keys'), { status: 0 })
   const pubs = ['keys/ana-ruiz.pub', 'keys/jon-berg.pub']
-  t.match(await run('trust', 'new', '--root', ...pubs, '--release', ...pubs, '--threshold', 'release=2', '--out', 'trust.json'), { status: 0 })
+  t.match(await run('trust', 'new', '--root', 'keys/rita-root.pub', '--release', ...pubs, '--threshold', 'release=2', '--out', 'trust.json'), { status: 0 })
   t.match(await run('bundle', 'build', 'ws', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--volume', '200000', '--parity', '1', '--out', 'out'), { status: 0 })
 
   t.match(await run('bundle', 'sign', 'out/ws-0001.v1-of-3.drydock', '--key', 'keys/jon-berg.key'), { status: 0 })
@@ -83,6 +83,10 @@ await t.test('a set of which a second person signed one volume: nothing is damag
   t.match(await run('bundle', 'verify', 'out', '--trust', 'trust.json'), { status: 0, stdout: /^good: ws/ })
   t.match(await run('bundle', 'inspect', 'out'), { status: 0, stdout: /^ws, sequence 1/ })
   t.match(await run('bundle', 'sbom', 'out'), { status: 0, stdout: /CycloneDX/ })
+
+  t.match(await run('bundle', 'sign', 'out', '--key', 'keys/rita-root.key'), { status: 0, stdout: /3 in all/ })
+  t.match(await run('bundle', 'verify', 'out', '--trust', 'trust.json'), { status: 0, stdout: /signed by {2}Jon Berg \(release\)[^]*signed by {2}Rita Root \(no release key, does not count\)/ })
+  t.match(await run('bundle', 'inspect', 'out', '--trust', 'trust.json'), { status: 0, stdout: /2 of 2 needed for release, held/ })
 
   t.match(await run('bundle', 'build', 'other', '--site', 'site-a', '--key', 'keys/ana-ruiz.key', '--out', 'alone'), { status: 0 })
   t.match(await run('bundle', 'diff', 'out', 'alone'), { status: 0, stdout: /before {5}ws, sequence 1[^]*after {6}other, sequence 1/ })

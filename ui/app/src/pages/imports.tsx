@@ -30,7 +30,7 @@ export function ImportsPage(): ReactNode {
               { label: 'Bundle', cell: one => <><Anchor component={Link} to={urls.import(one.id)} fw={600}>{nameOf(one)}</Anchor>{one.preflight === null ? null : <div className="soft">{fileOf(one)}</div>}</> },
               { label: 'State', cell: one => <><StateBadge state={one.state} />{one.state === 'parked' ? <div className="soft">{plain(one.missing.at(-1) ?? '')}</div> : null}</> },
               { label: 'Findings', cell: countsOf },
-              { label: 'Signed by', cell: one => one.preflight?.signers.map(signer => plain(signer.name)).join(', ') ?? null },
+              { label: 'Signed by', cell: one => one.preflight?.signers.filter(({ counts }) => counts !== false).map(signer => plain(signer.name)).join(', ') ?? null },
               { label: 'New', cell: one => (one.preflight === null ? null : bytes(one.preflight.newBytes)), className: 'numbers' },
               { label: 'Brought', cell: one => <>{plain(byWhom(one))}{one.brought === undefined ? null : <div className="soft">{howOf(one)}</div>}</> },
               { label: 'When', cell: one => <At iso={one.at} /> },

@@ -19,11 +19,11 @@ export function PreflightSections({ preflight, scanned, scans }: { preflight: Pr
       {preflight.recall === undefined ? null : <RecallEffect effect={preflight.recall} />}
       {preflight.control === undefined || findings.length > 0 ? <Findings findings={findings} scanned={scanned} /> : null}
       {scans}
-      <Section title="Signed by" note={`${preflight.signers.length} of ${preflight.threshold} needed, role ${preflight.role}`}>
+      <Section title="Signed by" note={`${preflight.signers.filter(({ counts }) => counts !== false).length} of ${preflight.threshold} needed, role ${preflight.role}`}>
         <Rows
           label="signers" rows={preflight.signers} keyOf={signer => signer.fingerprint}
           columns={[
-            { label: 'Name', cell: signer => <b>{plain(signer.name)}</b> },
+            { label: 'Name', cell: signer => <><b>{plain(signer.name)}</b>{signer.counts === false ? <span className="soft"> no {preflight.role} key: does not count</span> : null}</> },
             { label: 'Key', cell: signer => <span className="mono" title={signer.fingerprint}>{signer.fingerprint.slice(0, 4)}…{signer.fingerprint.slice(-4)}</span> },
             { label: 'Age of the key', cell: signer => <span title={signer.keyCreated}>{since(signer.keyCreated, new Date())}</span> },
           ]}
