@@ -18,13 +18,13 @@ const FURTHEST: readonly ImportState[] = ['imported', 'promoting', 'awaiting-app
 /**
  * The import that `7`, or `trust-2` with the stream in front, means to somebody with this wish. A bundle that is brought twice, or refused and
  * then signed, has several of one name: the one with which it can be done is meant, else the one that got furthest in the highest epoch, of
- * equals the newest (`records` are newest first). A bare number means content first.
+ * equals the one with more approvals, so that these do not scatter, then the newest (`records` are newest first). A bare number means content first.
  * @throws DD-IMPORT-025 rather than deciding about one that the person may not have looked at.
  */
 export function namedImport(records: readonly ImportRecord[], text: string, wish: Wish): ImportRecord | undefined {
   const named = records.filter(({ sequence, preflight }) => sequence !== null && (String(sequence) === text || `${preflight?.stream}-${sequence}` === text))
   const content = named.filter(({ preflight }) => preflight?.control === undefined)
-  const same = (content.length > 0 ? content : named).toSorted((a, b) => epochOf(b) - epochOf(a) || FURTHEST.indexOf(a.state) - FURTHEST.indexOf(b.state))
+  const same = (content.length > 0 ? content : named).toSorted((a, b) => epochOf(b) - epochOf(a) || FURTHEST.indexOf(a.state) - FURTHEST.indexOf(b.state) || b.approvals.length - a.approvals.length)
   if (wish === 'look') return same[0]
   const fitting = same.filter(FITS[wish])
   // One that failed only waits to be taken up or given up: those that live come first.

@@ -25,6 +25,20 @@ await t.test('a bundle that was brought twice: its name means the one with which
   await t.rejects(imports.proceed('demo-1', 'olga'), { code: 'DD-IMPORT-006', message: 'expected an import that is verified to go on with, found import demo-1 imported' })
 })
 
+await t.test('of two that wait, the approvals of several people come together on one', async t => {
+  const site = await openSite(t, { trust })
+  const { file } = await bundleOf({ folder: site.media, signers: [ana.signer], sequence: 2_000_000 })
+  const records = [(await site.submit(file)).record, (await site.submit(file)).record]
+  for (const { id, operation } of records) {
+    await site.imports.proceed(id, 'olga')
+    await site.operations.settled(operation)
+  }
+  t.match(await site.imports.approve(records[0]!.id, 'paul'), { approvalsNeeded: 2, approvals: { length: 1 } }, 'a jump of the sequence wants two')
+  t.match(await site.imports.approve('demo-2000000', 'petra'), { id: records[0]!.id, approvals: { length: 2 } })
+  await site.operations.settled(records[0]!.operation)
+  t.match(site.imports.get('demo-2000000'), { id: records[0]!.id, state: 'imported' })
+})
+
 await t.test('nothing is decided about one of several that was perhaps not looked at', async t => {
   const site = await openSite(t, { trust })
   const { imports, operations } = site
