@@ -109,9 +109,11 @@ await t.test('what a scanner finds puts it in quarantine: the item is named, and
   await looksGood(t, 'quarantine')
   await signOut()
   await signIn('paul')
+  await page.getByText('is in quarantine: acme found Bad.Thing in evil.txt 1').waitFor()
   await page.getByRole('link', { name: 'Look and decide' }).click()
   await act('Reject', { Reason: 'infected' })
   await badge('rejected')
+  t.equal(await page.getByText('May it pass?').count(), 0, 'nothing is left to ask')
   await signOut()
 })
 
@@ -148,6 +150,8 @@ await t.test('a volume that is missing is named, and what waits for it can be gi
   await looksGood(t, 'a parked import')
   await signOut()
   await signIn('paul')
+  await page.getByText('is parked: missing volume 2 of 2').waitFor()
+  await page.getByText('it goes on by itself').waitFor()
   await page.goto(`${appliance.url}/imports/4`)
   await act('Reject', { Reason: 'the second disc is lost' })
   await badge('rejected')
@@ -174,6 +178,15 @@ await t.test('what lies on a medium is listed and brought with one button; impor
   const [download] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name: 'Download sbom-demo-5.cdx.json' }).click()])
   t.match(JSON.parse(readFileSync(await download.path(), 'utf8')), { bomFormat: 'CycloneDX', specVersion: '1.6' })
   await looksGood(t, 'an imported one')
+
+  const left = Array.from({ length: 9 }, (_, k) => join(site.site.folder, 'media', `zz-left-over-${k}.drydock`))
+  for (const file of left) writeFileSync(file, 'left over\n')
+  await page.goto(`${appliance.url}/imports`)
+  const lying = page.locator('.rows[aria-label^="bundles on"] tbody tr')
+  await page.getByRole('button', { name: /^Show more \(\d+ left\)$/ }).waitFor()
+  t.equal(await lying.count(), 8, 'a folder full of files does not push away what came in')
+  t.match(await lying.first().innerText(), /zz-left-over-0/, 'what is done comes last')
+  for (const file of left) rmSync(file)
 })
 
 await t.test('what is here already is looked through when an operator asks: what was found, who brought it, and how it is withdrawn', async t => {

@@ -18,6 +18,8 @@ import { useAnswer } from '../use-answer.ts'
 import { commandName, plain } from '../words.ts'
 import { byWhom, cameByItself, fileOf, howOf, nameOf } from './imports.tsx'
 
+/** Nothing is left to decide. */
+const ENDED: readonly Import['state'][] = ['imported', 'refused', 'rejected', 'cancelled']
 /** States in which the findings are those of the bytes. */
 const SCANNED: readonly Import['state'][] = ['scanned', 'quarantined', 'awaiting-approval', 'promoting', 'imported']
 
@@ -27,7 +29,7 @@ export function ImportPage(): ReactNode {
   const { events } = useLive()
   if (data === undefined) return <Page title="Import" question="May it pass?"><FaultBox fault={fault} /></Page>
   return (
-    <Page title={nameOf(data)} question={`May it pass? ${data.preflight === null ? 'Brought' : `${fileOf(data)}, brought`} by ${plain(byWhom(data))}${data.brought === undefined ? '' : `, ${howOf(data)}`}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
+    <Page title={nameOf(data)} question={`${ENDED.includes(data.state) ? '' : 'May it pass? '}${data.preflight === null ? 'Brought' : `${fileOf(data)}, brought`} by ${plain(byWhom(data))}${data.brought === undefined ? '' : `, ${howOf(data)}`}`} state={<StateBadge state={data.state} />} does={<ImportActions record={data} />}>
       <FaultBox fault={fault} />
       <Section title="Where it is" note={<>since <At iso={data.updatedAt} /></>}>
         <ImportWay state={data.state} payload={data.preflight?.control === undefined} />

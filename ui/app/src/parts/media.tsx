@@ -13,6 +13,11 @@ import { Rows } from './rows.tsx'
 
 type Bundle = Medium['bundles'][number]
 
+/** What somebody may have to do something about comes first. */
+const ASKS: readonly Bundle['state'][] = ['importing', 'waiting', 'failed', 'new', 'refused', 'done']
+/** Of each medium, until more are asked for: what came in stands below. */
+const FIRST = 8
+
 const KINDS: Record<Medium['kind'], string> = { removable: 'medium', 'watch-folder': 'watch folder', 'media-root': 'folder' }
 
 /** Sticks, discs and folders that bundles are read from: what lies on each, and what became of it. */
@@ -24,7 +29,7 @@ export function Media({ onBrought }: { onBrought: () => void }): ReactNode {
       {medium.state === 'ready' ? null : <p><StateBadge state={medium.state} /> {medium.why === null ? '' : plain(medium.why)}{medium.hint === null ? null : <span className="soft"> do: {plain(medium.hint)}</span>}</p>}
       {medium.bundles.length === 0 ? (medium.state === 'ready' ? <p className="soft">No bundle is on it.</p> : null) : (
         <Rows
-          label={`bundles on ${plain(medium.id)}`} rows={medium.bundles} keyOf={bundle => bundle.source}
+          label={`bundles on ${plain(medium.id)}`} rows={medium.bundles.toSorted((a, b) => ASKS.indexOf(a.state) - ASKS.indexOf(b.state))} first={FIRST} keyOf={bundle => bundle.source}
           columns={[
             { label: 'File', cell: bundle => <>{bundle.import === null ? plain(bundle.name) : <Anchor component={Link} to={urls.import(bundle.import)} fw={600}>{plain(bundle.name)}</Anchor>}<div className="soft">{whichOf(bundle)}</div></> },
             { label: 'State', cell: bundle => <><StateBadge state={bundle.state} />{bundle.why === null ? null : <div className="soft">{plain(bundle.why)}</div>}</>, className: 'wide' },

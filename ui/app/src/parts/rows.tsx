@@ -7,8 +7,8 @@ export type Column<T> = { label: string; cell: (row: T) => ReactNode; className?
 const SHOWN = 100
 
 /** A table; on a narrow screen each row becomes a small card with the column's names at the left. */
-export function Rows<T>({ label, rows, columns, keyOf }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; keyOf: (row: T) => string | number }): ReactNode {
-  const [shown, setShown] = useState(SHOWN)
+export function Rows<T>({ label, rows, columns, keyOf, first = SHOWN }: { label: string; rows: readonly T[]; columns: readonly Column<T>[]; keyOf: (row: T) => string | number; first?: number }): ReactNode {
+  const [shown, setShown] = useState(first)
   return (
     <>
       <Table className="rows" aria-label={label}>
