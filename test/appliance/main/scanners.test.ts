@@ -16,9 +16,10 @@ await t.test('the appliance says how old its virus definitions are, and doctor s
   const site = await planSite(t.testdir())
   const config = { ...site.config, scan: { ...site.config.scan, clamav: 'auto' as const } }
   await initSite(site)
+  const doctorSays = async (): Promise<unknown> => (await examine(config)).find(({ check }) => check === 'virus scanner')
+  t.match(await doctorSays(), { state: 'unknown', found: /no definitions came in a bundle yet/ }, 'before it has run for the first time')
   const appliance = await startSite(config)
   t.teardown(() => appliance.close())
-  const doctorSays = async (): Promise<unknown> => (await examine(config)).find(({ check }) => check === 'virus scanner')
   t.match(await appliance.services.scanners(), [{ name: 'clamav', state: 'no definitions', version: /^\d/, definitions: null, maxAgeDays: 14 }])
   t.match(await doctorSays(), { state: 'unknown', found: /no definitions came in a bundle yet/ })
 
