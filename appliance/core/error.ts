@@ -41,7 +41,7 @@ export function asDrydockError(failure: unknown): DrydockError {
   const errno = failure instanceof Error && 'code' in failure ? String(failure.code) : ''
   const sqlite = failure instanceof Error && 'errcode' in failure ? Number(failure.errcode) & 0xff : 0
   if (errno === 'ENOSPC' || errno === 'EDQUOT' || sqlite === SQLITE_FULL) {
-    return new DrydockError('DD-CORE-002', 'expected space on the disk, found none left', 'free space or enlarge the data volume, then run the command again', { cause: failure })
+    return new DrydockError('DD-CORE-002', 'expected space on the disk, found none left', 'free space on it, or take a larger disk or medium, then run the command again', { cause: failure })
   }
   if (OF_THE_DISK.includes(errno) || sqlite === SQLITE_IOERR) {
     return new DrydockError('DD-CORE-003', 'expected to read or write the disk, found an I/O error', 'look at the disk or medium (dmesg, smartctl); nothing half-written was kept', { cause: failure })
