@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Digest } from '../../appliance/core/digest.ts'
 import { hexOf } from '../../appliance/core/digest.ts'
@@ -8,6 +9,8 @@ import { listsTag, parseRange } from './range.ts'
 import { streamFile } from './stream-file.ts'
 
 const YEAR_SECONDS = 31_536_000
+/** Streamed answers under way on one connection. apt asks for ten at once; who asks for hundreds and reads none wants our open files. */
+const STREAMS_PER_CONNECTION = 32
 
 type Headers = Record<string, string>
 
@@ -19,6 +22,7 @@ export type Sender = (request: FastifyRequest, reply: FastifyReply, entry: Entry
 /** Answers GET and HEAD with one blob: strong ETag, conditional requests, one range, Content-Length; small bodies from memory, large ones from the disk. */
 export function senderOf(blobs: BlobStore): Sender {
   const cache = bodyCache(blobs)
+  const streams = new WeakMap<Socket, number>()
 
   const send = (request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers, body: Buffer): FastifyReply => {
     const range = answerHead(request, reply, entry, own, body.length)
@@ -29,6 +33,21 @@ export function senderOf(blobs: BlobStore): Sender {
   const load = async (request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers): Promise<FastifyReply> => {
     const body = await cache.load(entry)
     if (body !== undefined) return send(request, reply, entry, own, body)
+    const connection = request.raw.socket
+    const here = streams.get(connection) ?? 0
+    if (here === STREAMS_PER_CONNECTION) {
+      connection.destroy()
+      return reply.hijack()
+    }
+    streams.set(connection, here + 1)
+    try {
+      return await stream(request, reply, entry, own)
+    } finally {
+      streams.set(connection, streams.get(connection)! - 1)
+    }
+  }
+
+  const stream = async (request: FastifyRequest, reply: FastifyReply, entry: Entry, own: Headers): Promise<FastifyReply> => {
     const handle = await blobs.open(entry.digest)
     try {
       const { size } = await handle.stat()

@@ -1,14 +1,17 @@
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, readdirSync, readlinkSync, rmSync, truncateSync, chmodSync } from 'node:fs'
+import { chmodSync, readdirSync, readlinkSync, truncateSync } from 'node:fs'
+import { open as openFile } from 'node:fs/promises'
 import { request as httpsRequest } from 'node:https'
 import type { IncomingMessage } from 'node:http'
 import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from 'node:tls'
 import fastify from 'fastify'
 import t from 'tap'
 import { hexOf, parseDigest, type Digest } from '../../../appliance/core/digest.ts'
 import { openBlobStore } from '../../../mirror/store/blobs.ts'
 import { senderOf } from '../../../mirror/store/serve.ts'
+import { streamFile } from '../../../mirror/store/stream-file.ts'
 import { makeTls } from '../support/tls.ts'
 
 const MIB = 1024 * 1024
@@ -98,13 +101,27 @@ await t.test('a file that ends early on the disk ends the answer before its Cont
   t.ok(await closed())
 })
 
-await t.test('a disk that fails at the first byte is answered with an error, not with half an answer', async t => {
-  const digest = await blobs.put(randomBytes(3 * MIB))
-  rmSync(blobs.blobPath(digest))
+await t.test('a disk that fails at the first byte is told before an answer has begun', async t => {
   // What can be opened and not be read, as a bad sector cannot: read(2) of a folder fails with EISDIR.
-  mkdirSync(blobs.blobPath(digest))
-  const answer = await get(digest)
-  t.equal(answer.statusCode, 500)
-  answer.resume()
+  const handle = await openFile(folder)
+  await t.rejects(streamFile(handle, { start: 0, end: 3 * MIB }, () => {
+    throw new Error('it was begun')
+  }), { code: 'EISDIR' })
+  await handle.close()
+})
+
+await t.test('who asks for thousands of large bodies at once and reads none gets no more than a few open files', async t => {
+  const digest = await blobs.put(randomBytes(8 * MIB))
+  const socket = connect({ host: '127.0.0.1', port, rejectUnauthorized: false })
+  await once(socket, 'secureConnect')
+  let most = 0
+  const looking = setInterval(() => (most = Math.max(most, open().length)), 1)
+  socket.on('error', () => undefined)
+  socket.write(`GET /${hexOf(digest)} HTTP/1.1\r\nHost: x\r\n\r\n`.repeat(4000))
+  await new Promise(done => socket.once('close', done))
+  clearInterval(looking)
+  t.ok(most > 0)
+  t.ok(most <= 32, String(most))
   t.ok(await closed())
+  t.equal(await hashOf(await get(digest)), hexOf(digest))
 })
