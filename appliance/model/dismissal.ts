@@ -19,7 +19,7 @@ export type Alarm = Type.Static<typeof Alarm>
 export const Dismissal = Type.Object(
   {
     /** The same for the same scanner, signature and bytes. */
-    id: Type.String({ pattern: '^[0-9a-f]{16}$' }),
+    id: Type.String({ pattern: '^[0-9a-f]{32}$' }),
     ...Alarm.properties,
     /** As the finding was told. */
     text: Text,

@@ -2,7 +2,7 @@ import type { Clock } from '../core/clock.ts'
 import { digestOf, hexOf } from '../core/digest.ts'
 import { DrydockError } from '../core/error.ts'
 import type { AuditLog } from '../model/audit.ts'
-import type { EventSink } from '../model/event.ts'
+import type { EventSink, NewEvent } from '../model/event.ts'
 import type { Alarm, Dismissal, Dismissals, DismissalState } from '../model/dismissal.ts'
 import type { Policy } from '../model/desired.ts'
 
@@ -25,8 +25,11 @@ const CLOSED: ReadonlySet<DismissalState> = new Set(['rejected', 'ended'])
 
 /** The same for the same scanner, signature and bytes, on every appliance. */
 export function alarmId({ scanner, what, digest }: Alarm): string {
-  return hexOf(digestOf(`${scanner}\0${what}\0${digest}`)).slice(0, 16)
+  return hexOf(digestOf(`${scanner}\0${what}\0${digest}`)).slice(0, ID_LENGTH)
 }
+
+/** Enough that nobody finds two alarms of one id; that they are the same alarm is asked for all the same (`claimFor`). */
+const ID_LENGTH = 32
 
 /** As told to an approver: `dismissed as a false alarm by ana, agreed to by paul: built here`. */
 export function dismissalText({ by, approvals, reason }: Dismissal): string {
@@ -44,19 +47,21 @@ export function createDismissals({ store, policy, clock, audit, events, find }: 
     return found
   }
 
-  /** `change` is asked twice: before anything is written down, and of what stands there when its turn to write has come. */
+  /** Judged, and written down, when its turn has come: of what stands there then. */
   async function put(id: string, change: (before: Dismissal | undefined) => Dismissal, actor: string, actionOf: (next: Dismissal) => 'claimed' | 'approved' | 'dismissed' | 'rejected' | 'ended', reason: string): Promise<Dismissal> {
-    const next = change(store.read()[id])
-    const action = actionOf(next)
-    const fields = { scanner: next.scanner, found: next.what, digest: next.digest, items: next.items.join(', '), claimedBy: next.by, reason, ...(next.approvals.length === 0 ? {} : { agreed: next.approvals.map(({ user }) => user).join(', ') }) }
-    // No record, no effect.
-    audit.record({ actor, action: `dismissal.${action}`, subject: `dismissal:${next.id}`, outcome: 'allowed', fields })
+    let told: NewEvent | undefined
     await store.update(draft => {
-      draft[id] = change(draft[id])
+      const next = change(draft[id])
+      const type = `dismissal.${actionOf(next)}`
+      const fields = { scanner: next.scanner, found: next.what, digest: next.digest, items: next.items.join(', '), claimedBy: next.by, reason, ...(next.approvals.length === 0 ? {} : { agreed: next.approvals.map(({ user }) => user).join(', ') }) }
+      // No record, no effect.
+      audit.record({ actor, action: type, subject: `dismissal:${next.id}`, outcome: 'allowed', fields })
+      told = { type, subject: `item:${next.items[0] ?? 'store'}`, actor, fields }
+      draft[id] = next
       const closed = Object.values(draft).filter(({ id: other, state }) => CLOSED.has(state) && other !== id).toSorted((a, b) => (a.at < b.at ? -1 : 1))
       for (const { id: other } of closed.slice(0, Math.max(0, Object.keys(draft).length - DISMISSALS))) delete draft[other]
     })
-    events.emit({ type: `dismissal.${action}`, subject: `item:${next.items[0] ?? 'store'}`, actor, fields })
+    if (told !== undefined) events.emit(told)
     return known(id)
   }
 
@@ -102,9 +107,15 @@ export function createDismissals({ store, policy, clock, audit, events, find }: 
   }
 }
 
+/** What people say of exactly this: a name of 128 bits is a place to look, not a proof. */
+export function claimFor(all: Readonly<Record<string, Dismissal>>, alarm: Alarm): Dismissal | undefined {
+  const found = all[alarmId(alarm)]
+  return found !== undefined && found.scanner === alarm.scanner && found.what === alarm.what && found.digest === alarm.digest ? found : undefined
+}
+
 /** What is in force for these bytes, by this scanner, of this name. */
 export function dismissalIn(store: Pick<DismissalsDeps['store'], 'read'>, alarm: Alarm): Dismissal | undefined {
-  const found = store.read()[alarmId(alarm)]
+  const found = claimFor(store.read(), alarm)
   return found?.state === 'dismissed' ? found : undefined
 }
 

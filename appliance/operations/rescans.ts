@@ -4,7 +4,7 @@ import type { Digest } from '../core/digest.ts'
 import type { Dismissal } from '../model/dismissal.ts'
 import type { Operation } from '../model/operation.ts'
 import type { RescanBegun, Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
-import { alarmId } from './dismissals.ts'
+import { alarmId, claimFor } from './dismissals.ts'
 import { canGoOn, isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Operations } from './operation-kind.ts'
@@ -34,8 +34,8 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
   const claimOf = (finding: StoreFinding): { id: string; claim: Dismissal | null } | null => {
     const { scanner, what, digest } = finding
     if (digest === null || !isBlocker(finding)) return null
-    const id = alarmId({ scanner, what, digest })
-    return { id, claim: deps.dismissals()[id] ?? null }
+    const alarm = { scanner, what, digest }
+    return { id: alarmId(alarm), claim: claimFor(deps.dismissals(), alarm) ?? null }
   }
   const isDismissed = (finding: StoreFinding): boolean => claimOf(finding)?.claim?.state === 'dismissed'
   const kind = rescanOperation({ ...deps, imports: brought, isDismissed })

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
@@ -60,6 +61,8 @@ export type Site = {
   submit(path: string, by?: string): Promise<{ operation: Operation; record: ImportRecord }>
   /** Submit, go on, approve by another person, to the end. */
   importBundle(path: string): Promise<ImportRecord>
+  /** Desired state as it would be with this in it. */
+  plant(dismissal: Dismissal): void
   /** SHA-256 over every name and byte that an import must not touch before it is approved: blobs, catalogue, marks; and what staging holds. */
   fingerprint(): string
   close(): Promise<void>
@@ -89,7 +92,13 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const trust = (): Trust => (existsSync(trustFile) ? (JSON.parse(readFileSync(trustFile, 'utf8')) as Trust) : options.trust)
   if (marks.trust() === undefined) await marks.raiseTrust(await loadTrust(options.trust))
   let claims: Record<string, Dismissal> = {}
-  const claimStore = { read: () => claims, update: (change: (draft: Record<string, Dismissal>) => void) => Promise.resolve(change((claims = structuredClone(claims)))) }
+  const claimStore = { read: () => claims, update: async (change: (draft: Record<string, Dismissal>) => void) => {
+    // As the real one: in its turn, not at once.
+    await setImmediate()
+    const draft = structuredClone(claims)
+    change(draft)
+    claims = draft
+  } }
   const scanners = createScanners({ config: { scanners: [], clamav: 'off', clamavMaxAgeDays: 14, clamavRescan: 'off', ...options.scan }, clock, dismissed: alarm => wordsOf(dismissalIn(claimStore, alarm)) })
   const steps = createImporter({
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
@@ -113,6 +122,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   operations.start()
 
   const site: Site = {
+    plant: dismissal => void (claims = { ...claims, [dismissal.id]: dismissal }),
     folder, media, store, marks, withdrawn, trust, imports, rescans, dismissals, audited, operations, appliance,
     events: () => events.list(),
     async submit(path, by = 'olga') {

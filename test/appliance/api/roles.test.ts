@@ -30,9 +30,9 @@ const BODIES: Record<string, unknown> = {
   postSession: { user: 'viewer', password: 'wrong' }, postSessionPassword: { old: 'wrong', new: 'also wrong, but long' }, postTokens: { label: 'x', role: 'viewer' }, postUsers: { name: 'new', role: 'viewer' },
   postImports: { path: '/media/x' }, postImportsIdReject: { reason: 'no' }, postPools: { document: { apiVersion: 'x' } }, patchPoolsName: { roles: [] }, postPoolsNameRollback: { to: 1 }, postPoolsNamePause: { reason: 'no' },
   postHypervisors: { name: 'h', kind: 'sim', options: {} }, postCi: { name: 'c', kind: 'sim', url: 'http://127.0.0.1:1' }, postDecisions: { kind: 'trust.accept' },
-  postScannersDismissals: { finding: '0123456789abcdef', reason: 'no' }, postScannersDismissalsIdReject: { reason: 'no' }, postScannersDismissalsIdEnd: { reason: 'no' },
+  postScannersDismissals: { finding: '0123456789abcdef0123456789abcdef', reason: 'no' }, postScannersDismissalsIdReject: { reason: 'no' }, postScannersDismissalsIdEnd: { reason: 'no' },
 }
-const addressOf = (path: string) => path.replace('{hex}', DIGEST.slice(7)).replace('/nodes/{name}', '/nodes/lin-1').replace('/pools/{name}', '/pools/linux-perf-ci').replace('/users/{name}', '/users/nobody').replace('/imports/{id}', '/imports/7').replace('/dismissals/{id}', '/dismissals/0123456789abcdef').replaceAll(/\{\w+\}/g, 'x')
+const addressOf = (path: string) => path.replace('{hex}', DIGEST.slice(7)).replace('/nodes/{name}', '/nodes/lin-1').replace('/pools/{name}', '/pools/linux-perf-ci').replace('/users/{name}', '/users/nobody').replace('/imports/{id}', '/imports/7').replace('/dismissals/{id}', '/dismissals/0123456789abcdef0123456789abcdef').replaceAll(/\{\w+\}/g, 'x')
 const queryOf = (path: string) => (path.endsWith('/nodes/diff') ? '?a=lin-1&b=lin-2' : '')
 
 await t.test('the document has every route of the contract', async t => {

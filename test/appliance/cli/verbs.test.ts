@@ -94,7 +94,7 @@ await step('scanner rescan looks through the store and says what was found, in w
 await step('a finding that is none is dismissed by two people, is still listed, and can be taken back', async t => {
   t.match(await as('operator', 'dismissal', 'new', FOUND_ID), { code: 2, err: /--reason/ })
   t.match(await as('operator', 'dismissal', 'new', 'abc', '--reason', 'ours'), { code: 2, err: /finding/ })
-  t.match(await as('operator', 'dismissal', 'new', '0123456789abcdef', '--reason', 'ours'), { code: 1, err: /expected the id of a finding that stands[^]*DD-IMPORT-041/ })
+  t.match(await as('operator', 'dismissal', 'new', '0123456789abcdef0123456789abcdef', '--reason', 'ours'), { code: 1, err: /expected the id of a finding that stands[^]*DD-IMPORT-041/ })
   t.match(await as('approver', 'dismissal', 'new', FOUND_ID, '--reason', 'ours'), { code: 3, err: /expected the role operator, found approver/ })
   t.match(await as('operator', 'dismissal', 'new', FOUND_ID, '--reason', 'mined by ourselves'), { code: 4, out: new RegExp(`waits for an approver other than operator \\(0 of 1\\): drydock dismissal approve ${FOUND_ID}`) })
   t.match(await as('operator', 'dismissal', 'approve', FOUND_ID), { code: 3, err: /expected the role approver/ })

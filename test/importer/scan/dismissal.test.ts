@@ -4,7 +4,7 @@ import t from 'tap'
 import { rescanWaits } from '../../../appliance/api/rescan-waits.ts'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import type { RescanView, StandingFinding } from '../../../appliance/model/rescan.ts'
-import { DISMISSALS } from '../../../appliance/operations/dismissals.ts'
+import { DISMISSALS, dismissalIn } from '../../../appliance/operations/dismissals.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
 import { bundleOf, person, trustOf, type Person } from '../../support/bundles.ts'
 import { definitionsItem } from '../../support/eicar.ts'
@@ -64,7 +64,7 @@ const waiting = (site: Site) => rescanWaits({ rescans: site.rescans })
 
 await t.test('one person says so, another one agrees, both stand in the audit log; then it alarms no more and is still listed; taken back it alarms again', async t => {
   const { site, finding } = await alarmed(t)
-  t.match(finding, { id: /^[0-9a-f]{16}$/, what: WRONG, digest: digestOf(TOOL), items: ['file:tool@1'], dismissal: null })
+  t.match(finding, { id: /^[0-9a-f]{32}$/, what: WRONG, digest: digestOf(TOOL), items: ['file:tool@1'], dismissal: null })
   t.match(await site.dismissals.claim(finding.id, 'built here, from our own source', 'olga'), { id: finding.id, state: 'waiting', by: 'olga', approvals: [], approvalsNeeded: 1 })
   t.match(site.rescans.findings(), [{ dismissal: { state: 'waiting' }, recall: /^drydock recall new/ }], 'until somebody agrees it stands')
   t.match(waiting(site), [{ text: /olga says that it is a false alarm \(built here, from our own source\): it waits for an approver \(0 of 1\)$/, hint: `drydock dismissal approve ${finding.id}` }])
@@ -116,7 +116,7 @@ await t.test('another signature in the same bytes alarms, and so does the same s
 await t.test('bytes that are here, lost, and brought again are not stopped by it, and the approver reads who dismissed it; others with the same signature are', async t => {
   const { site, finding } = await alarmed(t)
   t.match(await bring(site, 3, { copy: `${TOOL}changed\n` }), { state: 'quarantined', preflight: { findings: [{ severity: 'blocker', code: 'scanner-found' }] } })
-  await t.rejects(site.dismissals.claim('0123456789abcdef', 'it is ours', 'olga'), { code: 'DD-IMPORT-041' }, 'what is in quarantine is no finding in the store')
+  await t.rejects(site.dismissals.claim('0123456789abcdef0123456789abcdef', 'it is ours', 'olga'), { code: 'DD-IMPORT-041' }, 'what is in quarantine is no finding in the store')
   await site.imports.reject('3', 'no', 'anton')
 
   rmSync(site.store.blobs.blobPath(digestOf(TOOL)))
@@ -148,6 +148,21 @@ await t.test('two who agree in one instant both count', async t => {
   await site.dismissals.claim(finding.id, 'built here', 'olga')
   await Promise.all([site.dismissals.approve(finding.id, 'anton'), site.dismissals.approve(finding.id, 'paul')])
   t.match(site.dismissals.list(), [{ state: 'dismissed', approvals: [{ user: 'anton' }, { user: 'paul' }] }])
+  t.same(site.audited.filter(({ action }) => action.startsWith('dismissal.')).map(({ action, fields }) => `${action} ${fields?.['agreed'] ?? ''}`), ['dismissal.claimed ', 'dismissal.approved anton', 'dismissal.dismissed anton, paul'], 'and the second of them is who dismissed it')
+  t.same(site.events().filter(({ type }) => type.startsWith('dismissal.')).map(({ type }) => type), ['dismissal.claimed', 'dismissal.approved', 'dismissal.dismissed'])
+})
+
+await t.test('an entry is about its scanner, name and bytes, never about whatever has its id', async t => {
+  const { site, finding } = await alarmed(t, { policy: { approvals: 0, separate: true } })
+  const made = await site.dismissals.claim(finding.id, 'built here', 'olga')
+  for (const other of [{ scanner: 'acme' }, { what: 'Another' }, { digest: digestOf('others') }]) {
+    // As of two that were made to have one id.
+    const store = { read: () => ({ [made.id]: { ...made, ...other } }) }
+    t.equal(dismissalIn(store, made), undefined, Object.keys(other)[0])
+    site.plant({ ...made, ...other })
+    t.match(site.rescans.findings(), [{ id: made.id, dismissal: null, recall: /^drydock recall new/ }])
+  }
+  t.equal(dismissalIn({ read: () => ({ [made.id]: made }) }, made), made)
 })
 
 await t.test('a scanner that is wrong without end is not dismissed without end; what was ended makes place', async t => {
