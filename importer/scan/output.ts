@@ -12,6 +12,11 @@ const LINE = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (.+) (FOUND|WARNING)
 const WHAT_LENGTH = 300
 /** The end of a line that such a name has torn in two: when nothing else stops the import, it must not be lost beside warnings. */
 const TORN = / FOUND\r?$/
+/** Its beginning: a line about one file that is neither a finding, nor a warning, nor `PATH: OK`. */
+const BEGUN = /^(\/scan\/(?:files|opened)\/[A-Za-z0-9._-]+): (?!OK\r?$)(.+)$/
+
+/** Whose own words those below are: of any other scanner they are names like all others, which an attacker may have put into its mouth. */
+export const CLAMAV = 'clamav'
 
 /** Names of `nested.ndb`. */
 const NESTED = /^Drydock\.Nested\.(Deb|Zstd)\.UNOFFICIAL$/
@@ -39,14 +44,16 @@ export function saidIn(scanner: string, code: number, stdout: string, { purpose,
   let opened = 0
   for (const line of linesOf(stdout)) {
     const [, path = '', what = '', word] = LINE.exec(line) ?? []
-    // Each match inside of an archive is told again for what it lies in.
+    const begun = scanner === CLAMAV || code === 0 || word !== undefined ? null : BEGUN.exec(line)
     // The file itself, which was opened beside it.
-    if (closed.has(path) && NESTED.test(what)) opened++
+    if (scanner === CLAMAV && closed.has(path) && NESTED.test(what)) opened++
+    // Each match inside of an archive is told again for what it lies in.
     else if (word === 'FOUND' || word === 'WARNING') all.set(`${path} ${word} ${shown(what)}`, { path, what: shown(what), word })
+    else if (begun !== null && of(begun[1] ?? '') !== undefined) all.set(line, { path: begun[1] ?? '', what: shown(begun[2] ?? ''), word: 'FOUND' })
     else if (TORN.test(line)) torn.push({ path: null, what: shown(line.replace(TORN, '')), word: 'FOUND' })
   }
   const said = [...all.values()]
-  if (code !== 0 && !said.some(one => severityOf(one) === 'blocker' && dismissalOf(scanner, one, of(one.path ?? ''), dismissed) === undefined)) said.push(...torn)
+  if (code !== 0 && !said.some(one => severityOf(scanner, one) === 'blocker' && dismissalOf(scanner, one, of(one.path ?? ''), dismissed) === undefined)) said.push(...torn)
   if (code !== 0 && said.length + opened === 0) throw failed(scanner, `exit ${code} without a line that names a file`, 'a scanner that finds something prints `PATH: WHAT FOUND`', purpose)
   return said
 }
@@ -62,7 +69,7 @@ export function* linesOf(text: string): Generator<string> {
 
 /** What people at this site have said of it: the same signature, by the same scanner, in the same bytes. */
 export function dismissalOf(scanner: string, said: Said, seen: Seen | undefined, dismissed: Dismissed): string | undefined {
-  return seen === undefined || severityOf(said) !== 'blocker' ? undefined : dismissed({ scanner, what: said.what, digest: seen.digest })
+  return seen === undefined || severityOf(scanner, said) !== 'blocker' ? undefined : dismissed({ scanner, what: said.what, digest: seen.digest })
 }
 
 /** The same as findings about items: one for each item that has the file. @throws DD-IMPORT-023 */
@@ -85,14 +92,18 @@ function shown(what: string): string {
   return what.length <= WHAT_LENGTH ? printable(what) : `${printable(what.slice(0, WHAT_LENGTH))}… ${hexOf(digestOf(what)).slice(0, 12)}`
 }
 
-export function severityOf({ what, word }: Said): 'blocker' | 'warning' {
-  return word === 'FOUND' && !NOT_LOOKED_INTO.some(one => one.what.test(what)) ? 'blocker' : 'warning'
+export function severityOf(scanner: string, said: Said): 'blocker' | 'warning' {
+  return said.word === 'FOUND' && limitOf(scanner, said) === undefined ? 'blocker' : 'warning'
+}
+
+function limitOf(scanner: string, { what }: Said): { code: string; text: string } | undefined {
+  return scanner === CLAMAV ? NOT_LOOKED_INTO.find(one => one.what.test(what)) : undefined
 }
 
 /** In words, about `where`. */
 export function told(scanner: string, where: string, said: Said): Pick<Finding, 'code' | 'text'> & { severity: 'blocker' | 'warning' } {
-  const severity = severityOf(said)
-  const limit = NOT_LOOKED_INTO.find(one => one.what.test(said.what))
+  const severity = severityOf(scanner, said)
+  const limit = limitOf(scanner, said)
   if (limit !== undefined) return { severity, code: limit.code, text: `${where} ${limit.text} (${scanner}: ${said.what})` }
   return severity === 'blocker' ? { severity, code: 'scanner-found', text: `${scanner} found ${said.what} in ${where}` } : { severity, code: 'scanner-warning', text: `${scanner} warns of ${said.what} in ${where}` }
 }

@@ -86,11 +86,12 @@ export function createRescan(deps: RescanDeps) {
 
   /** The gravest first, each once, as many as are told one by one; what is dismissed takes nobody's place. */
   function findingsOf(scanner: string, said: readonly Said[], of: (path: string) => Seen | undefined): { findings: StoreFinding[]; more: number } {
-    const rank = (one: Said): number => (severityOf(one) === 'warning' ? 2 : dismissalOf(scanner, one, of(one.path ?? ''), scanners.dismissed) === undefined ? 0 : 1)
+    const rank = (one: Said): number => (severityOf(scanner, one) === 'warning' ? 2 : dismissalOf(scanner, one, of(one.path ?? ''), scanners.dismissed) === undefined ? 0 : 1)
     const order = said.toSorted((a, b) => rank(a) - rank(b))
     const different = new Map(order.map(one => {
       const seen = of(one.path ?? '')
-      return [`${seen?.digest ?? one.path} ${one.what}`, { seen, one }] as const
+      // The word too: a scanner may warn of what it also finds, and the last one of a key is what stays.
+      return [`${seen?.digest ?? one.path} ${one.word} ${one.what}`, { seen, one }] as const
     }))
     const kept = [...different.values()].slice(0, FINDINGS)
     return { findings: kept.map(({ seen, one }) => findingOf(scanner, seen, { ...told(scanner, seen === undefined ? PURPOSES.rescan.whole : whereOf(seen), one), what: one.what })), more: different.size - kept.length }

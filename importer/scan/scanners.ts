@@ -11,7 +11,7 @@ import type { CatalogueView } from '../../mirror/store/format.ts'
 import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './clamav.ts'
 import type { ScanConfig, ScannerCommand } from './config.ts'
 import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
-import { findingsIn, saidIn, withoutDoubles, type Dismissed, type Said } from './output.ts'
+import { CLAMAV, findingsIn, saidIn, withoutDoubles, type Dismissed, type Said } from './output.ts'
 import { runSandboxed } from './sandbox.ts'
 import { createTurns } from './turns.ts'
 import { makeView, usersOf, type Seen, type StagedBlob, type View } from './view.ts'
@@ -50,7 +50,6 @@ export type Scanners = {
   look(input: LookInput): Promise<{ view: Pick<View, 'of' | 'unopened'>; answers: { scan: Omit<Scan, 'findings'>; said: Said[] }[] }>
 }
 
-const CLAMAV = 'clamav'
 /** What a version is asked for in; it has nothing to scan. */
 const VERSION_SECONDS = 30
 const VERSION_LENGTH = 120

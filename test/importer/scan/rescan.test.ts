@@ -95,6 +95,12 @@ await t.test('a scanner that gives no answer fails it, and nothing counts as cle
   t.match(site.events().filter(({ type }) => type.startsWith('rescan.')).map(({ type }) => type), ['rescan.started', 'rescan.found', 'rescan.failed'])
 })
 
+await t.test('what a scanner warns of under the name of what it found hides nothing', async t => {
+  const site = await siteOf(t, { scan: { scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', 'f=$(cat /scan/list); echo "$f: Evil FOUND"; echo "$f: Evil WARNING"; exit 1'] }] } })
+  await site.store.catalogue.promote({ operation: 'planted', items: [{ kind: 'file', name: 'a', version: '1', metadata: { path: 'a' }, blobs: [{ name: 'content', digest: await site.store.blobs.put('a\n'), size: 2 }], source: 'pkg:generic/a@1' }] })
+  t.match((await rescan(site)).findings.map(({ severity, text }) => `${severity} ${text}`), ['blocker acme found Evil in a 1 (content)', 'warning acme warns of Evil in a 1 (content)'])
+})
+
 await t.test('a scanner that is gone in the middle does not leave the rest unlooked at', async t => {
   const site = await siteOf(t)
   await bringDefinitions(site, 1, KNOWS_NOTHING, V1)
