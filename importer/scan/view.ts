@@ -79,7 +79,9 @@ function harmless(name: string): string {
 }
 
 const DEB = Buffer.from('!<arch>\ndebian-binary')
-const ZSTD = Buffer.from([0x28, 0xb5, 0x2f, 0xfd])
+const ZSTD = 0xfd2fb528
+/** What a reader of zstd passes over, in front of what it unpacks (RFC 8878, 3.1.2): sixteen magic numbers. */
+const SKIPPABLE = 0x184d2a5
 
 /** By the first bytes, never by the name. */
 async function opener(path: string): Promise<'deb' | 'zstd' | undefined> {
@@ -88,7 +90,8 @@ async function opener(path: string): Promise<'deb' | 'zstd' | undefined> {
     const head = Buffer.alloc(DEB.length)
     await file.read(head, 0, head.length, 0)
     if (head.equals(DEB)) return 'deb'
-    return head.subarray(0, ZSTD.length).equals(ZSTD) ? 'zstd' : undefined
+    const magic = head.readUInt32LE(0)
+    return magic === ZSTD || magic >>> 4 === SKIPPABLE ? 'zstd' : undefined
   } finally {
     await file.close()
   }
