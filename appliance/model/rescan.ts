@@ -17,10 +17,13 @@ export type RescanView = Type.Static<typeof RescanView>
 export const RescanBegun = Type.Object({ ...Operation.properties, goesOnFrom: Type.Union([GoesOnFrom, Type.Null()]) }, strict)
 export type RescanBegun = Type.Static<typeof RescanBegun>
 
+/** Of what people published the items name the first that are here still. */
+const { files: _files, ...Told } = StoreFinding.properties
+
 /** What a look through the store found, and no later one took back. */
 export const StandingFinding = Type.Object(
   {
-    ...StoreFinding.properties,
+    ...Told,
     /** The same for the same scanner, signature and bytes: what `dismissal new` takes. Null of what only warns, and of what names no bytes. */
     id: MaybeText,
     rescan: Text,

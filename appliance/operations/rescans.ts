@@ -1,6 +1,7 @@
 import type { ImportRecord, ScannerState } from '../../bundles/format/import-record.ts'
-import type { GoesOnFrom, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { GoesOnFrom, PublishedAs, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { Digest } from '../core/digest.ts'
+import { printable } from '../core/printable.ts'
 import type { Dismissal } from '../model/dismissal.ts'
 import type { Operation } from '../model/operation.ts'
 import type { RescanBegun, Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
@@ -17,11 +18,14 @@ export type RescansDeps = Omit<RescanDeps, 'imports' | 'isDismissed'> & {
   imports: Pick<ImportLedger, 'get' | 'list'>
   /** The recall that has withdrawn these bytes, or everything here that has them. */
   withdrawnBy: (digest: Digest) => string | undefined
-  /** Whether people have a package of theirs here still, by its key: `npm:@site/tool@1.0.0`. */
-  isPublished: (item: string) => boolean
+  /** Whether a file that people published is here still, by its key. */
+  isPublished: (file: string) => boolean
   /** What people say of findings, by id (`alarmId`). */
   dismissals: () => Readonly<Record<string, Dismissal>>
 }
+
+/** Published files that are named at once, and taken away by one command; when they are gone the next ones are named. */
+const PUBLISHED_TOLD = 8
 
 const EVERYTHING: RescanParams = { generation: null, since: 0 }
 
@@ -68,8 +72,11 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
     const found = new Map<string, { record: RescanRecord; finding: StoreFinding }>()
     for (const record of ledger.list()) {
       for (const finding of record.findings) {
-        const key = `${finding.scanner} ${finding.digest ?? ''} ${finding.text}`
-        if (!found.has(key)) found.set(key, { record, finding })
+        // What was published may have come in two batches, under other names each time.
+        const key = `${finding.scanner} ${finding.digest ?? ''} ${finding.files === undefined ? finding.text : `${finding.severity} ${finding.what}`}`
+        const known = found.get(key)
+        if (known === undefined) found.set(key, { record, finding })
+        else if (known.finding.files !== undefined) found.set(key, { ...known, finding: { ...known.finding, files: bothOf(known.finding.files, finding.files ?? []) } })
       }
       // It looked at everything, so what those before it found and it did not is gone.
       if (record.endedAt !== null && record.since === 0) break
@@ -80,7 +87,11 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
   return {
     list: (limit = Infinity) => Array.from(Iterator.from(ledger.list()).take(limit).map(view)),
     findings() {
-      const here = standing().filter(({ finding: { published, items } }) => published !== true || items.some(deps.isPublished))
+      const here = standing().flatMap(({ record, finding: { files, ...finding } }) => {
+        if (files === undefined) return [{ record, finding }]
+        const left = Iterator.from(files).filter(({ file }) => deps.isPublished(file)).take(PUBLISHED_TOLD).toArray()
+        return left.length === 0 ? [] : [{ record, finding: { ...finding, items: [...new Set(left.map(({ spec }) => printable(`npm:${spec}`)))] } }]
+      })
       const all = here.map(({ record, finding }): StandingFinding => {
         const withdrawn = finding.digest === null || finding.published === true || !isBlocker(finding) ? undefined : deps.withdrawnBy(finding.digest)
         const alarm = claimOf(finding)
@@ -120,6 +131,10 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
   }
 }
 
+function bothOf(some: readonly PublishedAs[], others: readonly PublishedAs[]): PublishedAs[] {
+  return [...new Map([...some, ...others].map(one => [one.file, one])).values()]
+}
+
 function definitionsOf({ scanners }: RescanRecord): string | undefined {
   return scanners.map(({ definitions }) => definitions?.version).find(version => version !== undefined)
 }
@@ -135,7 +150,7 @@ function recallCommand({ digest, scanner, what }: StoreFinding): string | null {
   return `drydock recall new --id ${id} --digest ${digest} --reason '${scanner} found ${what.replaceAll(/[^A-Za-z0-9._:/ -]/g, '_')}' --out ${id}.yaml`
 }
 
-/** What people published people take away; keys of npm are `npm:` and what npm itself calls it. */
+/** What people published people take away: a version, or, where no version stands for the file, the whole package. Keys of npm are `npm:` and what npm itself calls it. */
 function unpublishCommand({ items }: StoreFinding): string {
-  return items.map(item => `npm unpublish '${item.replace(/^npm:/, '').replaceAll(/[^A-Za-z0-9@/._+-]/g, '_')}'`).join(' && ')
+  return items.map(item => `npm unpublish '${item.replace(/^npm:/, '').replaceAll(/[^A-Za-z0-9@/._~+-]/g, '_')}'${/.@/.test(item.replace(/^npm:/, '')) ? '' : ' --force'}`).join(' && ')
 }

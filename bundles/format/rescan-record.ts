@@ -4,6 +4,10 @@ import { DigestText } from './item.ts'
 
 const strict = { additionalProperties: false } as const
 
+/** A file that people published into the private npm registry, by its key there, and what `npm unpublish` takes it away by: `@site/tool@1.0.0`, or all of `@site/tool`. */
+export const PublishedAs = Type.Object({ file: Type.String(), spec: Type.String() }, strict)
+export type PublishedAs = Type.Static<typeof PublishedAs>
+
 /** What a scanner said of bytes that are here already. */
 export const StoreFinding = Type.Object(
   {
@@ -21,6 +25,8 @@ export const StoreFinding = Type.Object(
     imports: Type.Array(Type.String()),
     /** People published them into the private npm registry: no import brought them, and no recall withdraws them. */
     published: Type.Optional(Type.Literal(true)),
+    /** Then: every one of them that has these bytes. Not there in records of before. */
+    files: Type.Optional(Type.Array(PublishedAs)),
   },
   strict,
 )

@@ -80,7 +80,7 @@ export function createRescan(deps: RescanDeps) {
 
   function findingOf(scanner: string, seen: Seen | undefined, said: Pick<StoreFinding, 'severity' | 'code' | 'text' | 'what'>): StoreFinding {
     const about = { scanner, ...said, items: seen?.items.map(({ key }) => key) ?? [], digest: seen?.digest ?? null }
-    if (seen?.published === true) return { ...about, imports: [], published: true }
+    if (seen?.published !== undefined) return { ...about, imports: [], published: true, files: seen.published }
     return { ...about, imports: seen === undefined ? [] : catalogue.walk.bringers(seen.digest) }
   }
 
@@ -151,9 +151,9 @@ function wholeOf({ generation, since }: { generation: number; since: number }): 
 }
 
 /** The first item by name; a layer may be part of hundreds. */
-function whereOf({ items, blob }: Seen): string {
-  const [first, ...others] = items
-  return `${first?.label ?? PURPOSES.rescan.whole}${others.length === 0 ? '' : ` and ${others.length} more`} (${blob})`
+function whereOf({ items, blob, published }: Seen): string {
+  const others = (published ?? items).length - 1
+  return `${items[0]?.label ?? PURPOSES.rescan.whole}${others < 1 ? '' : ` and ${others} more`} (${blob})`
 }
 
 /** A scanner that was removed from the machine or the configuration in between would otherwise have found nothing. @throws DD-IMPORT-023 */

@@ -2,6 +2,7 @@ import { link, mkdir, open, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Digest } from '../../appliance/core/digest.ts'
 import { printable } from '../../appliance/core/printable.ts'
+import type { PublishedAs } from '../../bundles/format/rescan-record.ts'
 import { itemKey, type Item } from '../../bundles/format/item.ts'
 import { ITEMS_OF_BLOB, OPENED_BYTES } from './limits.ts'
 import { PURPOSES, type Purpose } from './purpose.ts'
@@ -25,7 +26,7 @@ export type View = {
   /** What could not be opened; it was scanned only as it is. */
   unopened: { seen: Seen; why: 'failed' | 'too-big' }[]
 }
-export type Seen = { digest: Digest; items: { key: string; label: string }[]; blob: string; /** Not by an import. */ published?: true }
+export type Seen = { digest: Digest; items: { key: string; label: string }[]; blob: string; /** Not by an import: every file that has these bytes. */ published?: PublishedAs[] }
 
 export type StagedBlob = { digest: Digest; path: string }
 

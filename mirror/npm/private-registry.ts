@@ -6,7 +6,7 @@ import { ensureFolder } from '../../appliance/core/durable-file.ts'
 import { DrydockError } from '../../appliance/core/error.ts'
 import { PUBLISHER_GROUPS, refusalOf } from './admission.ts'
 import type { NpmAuthentication } from './authentication.ts'
-import { SITE_SCOPE } from './names.ts'
+import { pathOf, SITE_SCOPE } from './names.ts'
 import { publishedFolder } from './published.ts'
 
 /** The most that one publish may be; npm sends the tarball as base64 in JSON. */
@@ -36,12 +36,12 @@ export async function startPrivateRegistry(options: { dataDir: string; publicUrl
 
   return {
     handles(method, after) {
-      const path = pathOf(after)
+      const path = pathOf(after).slice(1)
       if (path.startsWith(SITE_SCOPE) || path.startsWith(`-/package/${SITE_SCOPE}`)) return true
       return path === '-/whoami' || path === '-/v1/search' || path.startsWith('-/user/') || (method !== 'GET' && path.startsWith(`-/npm/v1/`))
     },
     async answer(request, reply, after) {
-      const refusal = await refusalOf(request.raw, pathOf(after), options.authentication)
+      const refusal = await refusalOf(request.raw, pathOf(after).slice(1), options.authentication)
       // What still comes is thrown away by Node, not held: a client that is cut off while it sends would not read why.
       if (refusal !== undefined) return await reply.code(refusal.status).send({ error: refusal.error })
       void reply.hijack()
@@ -78,14 +78,4 @@ function configuration(storage: string, plugins: string, authentication: NpmAuth
 
 function notLoaded(cause: unknown): never {
   throw new DrydockError('DD-MIRROR-006', "expected verdaccio to start with Drydock's own plugin, found that it did not load", 'the installation is damaged or of mixed versions: install Drydock again', { cause })
-}
-
-/** Behind `/npm/`, without its query, decoded once. */
-function pathOf(after: string): string {
-  const path = after.split('?', 1)[0] ?? ''
-  try {
-    return decodeURIComponent(path).slice(1)
-  } catch {
-    return path.slice(1)
-  }
 }

@@ -7,7 +7,7 @@ import type { Test } from 'tap'
 import type { Clock } from '../../appliance/core/clock.ts'
 import { writeDurably } from '../../appliance/core/durable-file.ts'
 import { silentLog } from '../../appliance/core/log.ts'
-import { claimable, hasPublished, wordsOf } from '../../appliance/main/inside/rescans.ts'
+import { claimable, wordsOf } from '../../appliance/main/inside/rescans.ts'
 import type { AuditLog, NewAuditRecord } from '../../appliance/model/audit.ts'
 import type { Policy } from '../../appliance/model/desired.ts'
 import type { Event } from '../../appliance/model/event.ts'
@@ -114,7 +114,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
   const published = publishedIn(folder)
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: importLedger(database), clock, withdrawnBy: digest => withdrawn.byDigest(digest)?.id,
-    audit, dismissals: claimStore.read, isPublished: item => hasPublished(published, item),
+    audit, dismissals: claimStore.read, isPublished: published.has,
     steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, published, folder: join(folder, 'work/rescan'), ...(options.rescanBatch === undefined ? {} : { batch: options.rescanBatch }) }),
   })
   const dismissals = createDismissals({ store: claimStore, policy: () => options.policy ?? { approvals: 1, separate: true }, clock, audit, events, find: id => claimable(rescans.findings(), id) })

@@ -35,9 +35,3 @@ export function claimable(findings: readonly StandingFinding[], id: string): Cla
 export function wordsOf(dismissal: Dismissal | undefined): string | undefined {
   return dismissal === undefined ? undefined : dismissalText(dismissal)
 }
-
-/** @param item a key as findings have it: `npm:@site/tool@1.0.0` */
-export function hasPublished(published: { has(name: string, version: string): boolean }, item: string): boolean {
-  const at = item.lastIndexOf('@')
-  return published.has(item.slice('npm:'.length, at), item.slice(at + 1))
-}

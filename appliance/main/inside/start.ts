@@ -45,7 +45,7 @@ import { openAgents, type Agents } from './agents.ts'
 import { BUILD } from './build.ts'
 import type { Config } from './config.ts'
 import { hitsOf, recallViews, refuseNewImage, refuseWithdrawn, withdrawnBy } from './recalls.ts'
-import { claimable, dismissalsIn, followDefinitions, hasPublished, wordsOf } from './rescans.ts'
+import { claimable, dismissalsIn, followDefinitions, wordsOf } from './rescans.ts'
 import { checkTrust, clockReset, clockView, signedImports, trustAccept, trustView } from './standing.ts'
 import { openConnections } from './connections.ts'
 import { openImages, type Bake } from './images.ts'
@@ -169,7 +169,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
   const rescans = createRescans({
     operations, ledger: rescanLedger(database), imports: ledger, clock, audit, withdrawnBy: digest => withdrawnBy(digest, { withdrawn, catalogue: store.catalogue }),
     dismissals: dismissalStore.read,
-    isPublished: item => hasPublished(published, item),
+    isPublished: published.has,
     steps: createRescan({ scanners, catalogue: store.catalogue, blobs: store.blobs, published, folder: join(workDir, 'rescan') }),
   })
   const dismissals = createDismissals({ store: dismissalStore, policy: () => desired.read().policy, clock, audit, events, find: id => claimable(rescans.findings(), id) })

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, unlinkSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
@@ -192,13 +192,49 @@ await t.test('it gives way: an import is scanned at once, in front of it, and wh
 })
 
 /** As verdaccio keeps it: what `npm publish` sent. */
-function publish(site: Site, name: string, version: string, tarball: Uint8Array): string {
+function publish(site: Site, name: string, version: string, tarball: Uint8Array, file = `${name}-${version}.tgz`): string {
   const folder = join(site.folder, 'site/npm/@site', name)
   mkdirSync(folder, { recursive: true })
-  const path = join(folder, `${name}-${version}.tgz`)
+  const path = join(folder, file)
   writeFileSync(path, tarball)
+  const packument = join(folder, 'package.json')
+  const { versions } = (existsSync(packument) ? JSON.parse(readFileSync(packument, 'utf8')) : { versions: {} }) as { versions: object }
+  writeFileSync(packument, JSON.stringify({ versions: { ...versions, [version]: { dist: { tarball: `http://appliance/@site/${name}/-/${name}-${version}.tgz` } } } }))
   return path
 }
+
+const blockers = (site: Site) => site.rescans.findings().filter(({ severity }) => severity === 'blocker')
+
+await t.test('what is published under a name that no version stands for is found, and stays found until the file itself is gone', async t => {
+  const site = await siteOf(t)
+  await bringDefinitions(site, 1, { 'evil.ndb': `Evil:0:*:${Buffer.from('something evil').toString('hex')}\n` }, V1)
+  const paths = [publish(site, 'at', '1@2', Buffer.from('something evil, first'), 'at-1@2.tgz'), publish(site, 'odd3', '1.0.0', Buffer.from('something evil, second'), 'Odd3-9.9.9.tgz'), publish(site, 'odd', '1.0.0', Buffer.from('something evil, third'), 'evil.zip')]
+  await rescan(site)
+  t.same(new Map(blockers(site).map(({ text, unpublish }) => [text, unpublish])), new Map([
+    ['clamav found Evil.UNOFFICIAL in @site/at, published here (at-1@2.tgz)', "npm unpublish '@site/at' --force"],
+    ['clamav found Evil.UNOFFICIAL in @site/odd, published here (evil.zip)', "npm unpublish '@site/odd' --force"],
+    ['clamav found Evil.UNOFFICIAL in @site/odd3, published here (Odd3-9.9.9.tgz)', "npm unpublish '@site/odd3' --force"],
+  ]))
+  for (const [k, path] of paths.entries()) {
+    unlinkSync(path)
+    t.equal(blockers(site).length, 2 - k)
+  }
+})
+
+await t.test('the same bytes under many names alarm until the last of them is gone, and the next ones are named when the first are', async t => {
+  const site = await siteOf(t, { rescanBatch: { files: 9, bytes: 10_000_000 } })
+  await bringDefinitions(site, 1, { 'evil.ndb': `Evil:0:*:${Buffer.from('something evil').toString('hex')}\n` }, V1)
+  // In two batches.
+  const paths = Array.from({ length: 12 }, (_, k) => publish(site, `p${String(k).padStart(2, '0')}`, '1.0.0', Buffer.from('something evil')))
+  t.match(await rescan(site), { findings: [{ text: /^clamav found \S+ in @site\/p00 1\.0\.0, published here and 8 more \(p00-1\.0\.0\.tgz\)$/ }, { text: /and 2 more/ }] })
+  t.same(blockers(site).map(({ items }) => items), [[0, 1, 2, 3, 4, 5, 6, 7].map(k => `npm:@site/p0${k}@1.0.0`)])
+  for (const path of paths.slice(0, 8)) unlinkSync(path)
+  t.match(blockers(site).map(({ unpublish }) => unpublish), [['p08', 'p09', 'p10', 'p11'].map(name => `npm unpublish '@site/${name}@1.0.0'`).join(' && ')])
+  for (const path of paths.slice(8, 11)) unlinkSync(path)
+  t.match(blockers(site), [{ items: ['npm:@site/p11@1.0.0'] }])
+  unlinkSync(paths[11]!)
+  t.same(blockers(site), [])
+})
 
 await t.test('what people published into the private npm registry is looked at too, is named as theirs, and is gone when they take it away', async t => {
   const site = await siteOf(t, { rescanBatch: { files: 2, bytes: 10_000_000 } })
@@ -208,7 +244,6 @@ await t.test('what people published into the private npm registry is looked at t
   const path = publish(site, 'evil', '1.0.0', evil!)
   for (const [name, version] of [['evil', '2.0.0'], ['tool', '1.0.0'], ['tool', '1.1.0-rc.1']] as const) publish(site, name, version, good)
   publish(site, 'zz-copy', '0.1.0', evil!)
-  writeFileSync(join(site.folder, 'site/npm/@site/tool/package.json'), '{}')
 
   await rescan(site)
   const before = site.fingerprint()

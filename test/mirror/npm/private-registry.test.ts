@@ -63,12 +63,45 @@ await t.test('what was published can be met file by file, by whoever looks at al
   t.match(files.map(({ key, name, version }) => [key, name, version]), [['@site/passing-by/passing-by-2.0.0-rc.1.tgz', '@site/passing-by', '2.0.0-rc.1'], ['@site/tool/tool-1.0.0.tgz', '@site/tool', '1.0.0']])
   for (const { path, size } of files) t.equal(readFileSync(path).length, size)
   t.ok(readFileSync(files[0]!.path).subarray(0, 2).equals(Buffer.from([0x1f, 0x8b])), 'the tarball itself')
-  t.ok(published.has('@site/passing-by', '2.0.0-rc.1'))
-  for (const [name, version] of [['@site/passing-by', '2.0.0'], ['left-trim', '1.0.0'], ['@site/../x', '1'], ['@site/tool', '../1.0.0']] as const) t.notOk(published.has(name, version), `${name} ${version}`)
+  t.ok(published.has('@site/passing-by/passing-by-2.0.0-rc.1.tgz'))
+  for (const key of ['@site/passing-by/passing-by-2.0.0.tgz', 'left-trim/left-trim-1.0.0.tgz', '@site/tool', '@site/../passing-by', '@site/tool/../tool/tool-1.0.0.tgz', '@site/tool/..', '']) t.notOk(published.has(key), key)
   t.equal((await npm('unpublish', '@site/passing-by@2.0.0-rc.1', '--force')).code, 0)
-  t.notOk(published.has('@site/passing-by', '2.0.0-rc.1'))
+  t.notOk(published.has('@site/passing-by/passing-by-2.0.0-rc.1.tgz'))
   t.same((await published.files()).map(({ name }) => name), ['@site/tool'])
   t.same(await publishedIn(t.testdir()).files(), [], 'nobody has published anything')
+})
+
+/** A publish by somebody who writes it by hand. */
+async function publishByHand(name: string, version: string, attachment: string, tarball = attachment): Promise<number> {
+  const path = join(mirror.folder, 'by-hand.json')
+  const about = { name: `@site/${name}`, version, dist: { tarball: `${url}/npm/@site/${name}/-/${tarball}` } }
+  writeFileSync(path, JSON.stringify({ _id: about.name, name: about.name, 'dist-tags': { latest: version }, versions: { [version]: about }, _attachments: { [attachment]: { content_type: 'application/octet-stream', data: Buffer.from('bytes').toString('base64'), length: 5 } } }))
+  return (await curl('--request', 'PUT', '--header', 'Content-Type: application/json', '--header', 'Authorization: Bearer token-of-ana', '--data', `@${path}`, `${url}/npm/@site%2f${name}`)).status
+}
+
+await t.test('a tarball comes in only under the name that its version has: any other one is served, and could not be taken away by its version', async t => {
+  const published = publishedIn(join(mirror.folder, 'data'))
+  const before = await published.files()
+  for (const [version, attachment, tarball] of [['1.0.0', 'evil.tgz'], ['1.0.0', 'odd-1.0.0.zip'], ['1.0.0', 'Odd-9.9.9.tgz', 'odd-1.0.0.tgz'], ['1.0.0', 'odd-1.0.0.tgz', 'odd-2.0.0.tgz'], ['1@2', 'odd-1@2.tgz'], ['1.0.0', '../../odd-1.0.0.tgz/x'], ['1.0.0', 'package.json']] as const) {
+    t.equal(await publishByHand('odd', version, attachment, tarball), 400, attachment)
+  }
+  writeFileSync(join(mirror.folder, 'alone.tgz'), 'bytes')
+  const alone = (path: string) => curl('--request', 'PUT', '--header', 'Content-Type: application/octet-stream', '--header', 'Authorization: Bearer token-of-ana', '--data-binary', `@${join(mirror.folder, 'alone.tgz')}`, `${url}/npm/${path}`)
+  for (const path of ['@site%2ftool/-/alone.tgz/x', '%40site%2ftool/-/alone.tgz/x', '@site/tool/-/alone.tgz/x']) t.equal((await alone(path)).status, 400, path)
+  t.same(await published.files(), before)
+  t.equal(await publishByHand('odd', '1.0.0', 'odd-1.0.0.tgz'), 201)
+  t.equal((await npmIn('publisher', 'token-of-ana', {})('deprecate', '@site/tool@1.0.0', 'old')).code, 0, 'what sends no tarball goes on as before')
+})
+
+await t.test('every file of a package is met, whatever it is called; npm takes it away by the version that fetches it', async t => {
+  const published = publishedIn(join(mirror.folder, 'data'))
+  const folder = join(mirror.folder, 'data/site/npm/@site/odd')
+  writeFileSync(join(folder, 'evil.tgz'), 'from before this was refused')
+  writeFileSync(join(folder, 'odd2-1.0.0.zip'), 'likewise')
+  mkdirSync(join(folder, 'no-file'))
+  t.same((await published.files()).filter(({ name }) => name === '@site/odd').map(({ file, version }) => [file, version]), [['evil.tgz', null], ['odd-1.0.0.tgz', '1.0.0'], ['odd2-1.0.0.zip', null]])
+  writeFileSync(join(folder, 'package.json'), '{"versions":{"1.0.0":null}}')
+  t.same((await published.files()).filter(({ name }) => name === '@site/odd').map(({ version }) => version), [null, null, null], 'a packument that is none names nothing')
 })
 
 await t.test('the packument names this appliance, whatever the client claims', async t => {

@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { callbackify } from 'node:util'
 import { addressOf } from '../../admission.ts'
+import { attachmentFault } from '../../attachment.ts'
 import type { NpmAuthentication, NpmIdentity } from '../../authentication.ts'
 import { credentialsOf, loginOf, logoutOf } from '../../credentials.ts'
+import { pathOf } from '../../names.ts'
 
 /** What verdaccio hands over of our own configuration: `auth: { drydock: … }` in private-registry.ts. */
 type PluginConfig = { authentication: NpmAuthentication; loaded: () => void }
@@ -61,6 +63,8 @@ export default class DrydockAuth {
     const credentials = credentialsOf(request.headers.authorization)
     const identity = credentials === undefined ? null : await this.#authentication.authenticate(credentials, addressOf(request))
     if (credentials !== undefined && identity === null) return { status: 401, body: { error: 'expected a token that the appliance knows; log in again' } }
+    const fault = attachmentFault(request.method ?? '', pathOf(request.url ?? ''), request.body)
+    if (fault !== undefined) return { status: 400, body: { error: fault } }
     setUser(identity)
     return undefined
   }
