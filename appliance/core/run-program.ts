@@ -20,6 +20,8 @@ export type ProgramRun = {
   maxOutput?: number
   /** Open files that the program gets as descriptors 3, 4, …; the caller closes them. */
   inherit?: readonly number[]
+  /** Takes away, as it comes, what nobody needs of standard output: before it is told, kept and counted. */
+  sieve?: { take(chunk: Buffer): Buffer; rest(): Buffer }
   /** Told what it prints, as it comes. */
   onOutput?: (chunk: Buffer) => void
   /** A sandbox: the program leads a session and a group of its own, and all of the group is killed when it is cancelled, too slow or too loud. */
@@ -51,7 +53,7 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
   let outBytes = 0
   let overflow = false
   let errorText = ''
-  child.stdout!.on('data', (chunk: Buffer) => {
+  const keep = (chunk: Buffer): void => {
     outBytes += chunk.length
     if (outBytes > maxOutput) {
       overflow = true
@@ -60,7 +62,8 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
       out.push(chunk)
       run.onOutput?.(chunk)
     }
-  })
+  }
+  child.stdout!.on('data', (chunk: Buffer) => keep(run.sieve?.take(chunk) ?? chunk))
   child.stderr!.on('data', (chunk: Buffer) => {
     errorText = (errorText + chunk.toString('utf8')).slice(-KEPT_OUTPUT_BYTES)
   })
@@ -76,6 +79,7 @@ export async function runProgram(program: string, run: ProgramRun): Promise<{ st
   child.on('close', (code, signal) => {
     clearTimeout(timer)
     run.signal?.removeEventListener('abort', kill)
+    if (run.sieve !== undefined) keep(run.sieve.rest())
     const stdout = Buffer.concat(out)
     if (overflow) {
       reject(new DrydockError('DD-CORE-010', `expected at most ${maxOutput} bytes from ${program}, found more`, 'report this: the program printed more than its limit'))

@@ -5,8 +5,11 @@ export const MEMORY_MIB = 4096
 /** What it may write into its /tmp, which is memory too, in MiB. */
 export const SCRATCH_MIB = 1024
 export const PROCESSES = 256
-/** The most that a scanner may print. A line for each of 200,000 files takes a tenth of it. */
+/** The most that a scanner may print, beside what it has just said. A line for each of 200,000 files takes a tenth of it. */
 export const OUTPUT_BYTES = 256 * 1024 * 1024
+/** Lines of a scanner that are remembered, so that they are kept once, and how long they may be for that. */
+export const REPEAT_LINES = 4096
+export const REPEAT_BYTES = 4096
 /** Findings of one scanner that are told one by one; what is beyond is counted. */
 export const FINDINGS = 200
 /** Items that are named for one blob; more share it. */

@@ -8,6 +8,7 @@ import { seccompFilter } from '../unpack/seccomp.ts'
 import { checkWalls } from '../unpack/walls.ts'
 import { MEMORY_MIB, OUTPUT_BYTES, PROCESSES, SCRATCH_MIB, TIMEOUT_SECONDS } from './limits.ts'
 import { PURPOSES, type Purpose } from './purpose.ts'
+import { withoutRepeats } from './repeats.ts'
 
 export type Sandboxed = {
   /** For people: which scanner it is. */
@@ -55,7 +56,7 @@ export async function runSandboxed(run: Sandboxed): Promise<{ code: number; stdo
     const [program, ...args] = [...PURPOSES[run.purpose].background, 'prlimit'] as [string, ...string[]]
     const { code, stdout } = await runProgram(program, {
       args: [...args, ...limitsOf(run), '--', 'bwrap', ...wallsOf(run), '--', '/usr/bin/prlimit', `--nproc=${PROCESSES}:${PROCESSES}`, '--', ...run.command],
-      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }, accept: run.accept, timeout, group: true, maxOutput: OUTPUT_BYTES, package: 'util-linux bubblewrap', inherit: [filter.fd],
+      env: { PATH: process.env['PATH'] ?? '/usr/bin:/bin' }, accept: run.accept, timeout, group: true, maxOutput: OUTPUT_BYTES, sieve: withoutRepeats(), package: 'util-linux bubblewrap', inherit: [filter.fd],
       ...(run.input === undefined ? {} : { input: run.input }), ...(run.signal === undefined ? {} : { signal: run.signal }), ...(run.onOutput === undefined ? {} : { onOutput: run.onOutput }),
     })
     return { code, stdout: stdout.toString('utf8') }

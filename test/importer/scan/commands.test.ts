@@ -111,6 +111,12 @@ await t.test('it reaches no network, writes nowhere but /tmp, sees nothing of th
   t.equal(record.state, 'awaiting-approval', record.error?.message ?? '')
 })
 
+await t.test('what it says again and again counts once, however much that is', async t => {
+  const site = await siteOf(t, 'yes "$(printf "%s: Bad FOUND\\n%s: Odd WARNING" /scan/files/000001-content /scan/files/000001-content)" | head -c 300000000; echo; echo "/scan/files/000001-content: Last WARNING"; exit 1')
+  const record = await scanned(site)
+  t.same([record.state, record.preflight!.findings.map(({ text }) => text)], ['quarantined', ['acme found Bad in docs/a b.txt 1 (content)', 'acme warns of Odd in docs/a b.txt 1 (content)', 'acme warns of Last in docs/a b.txt 1 (content)']])
+})
+
 await t.test('it prints a gigabyte: it is stopped', async t => {
   const site = await siteOf(t, 'head -c 1000000000 /dev/zero')
   t.match(await scanned(site), { state: 'failed', error: { code: 'DD-IMPORT-023', message: /more than 256 MiB of output/ } })
