@@ -33,6 +33,7 @@ export function register(program: Command): void {
       const appliance = await openAppliance()
       const begun = await answerOf(appliance.client.POST('/api/v1/scanners/rescans', { params: { query: options.anew === undefined ? {} : { anew: 'true' } } }))
       if (begun.goesOnFrom !== null) output.line(goesOnText(begun.goesOnFrom))
+      if (begun.whyAnew !== null) output.line(`begins anew: ${begun.whyAnew}`)
       if (!options.wait) {
         output.line(`under way: drydock operation show ${begun.id}; cancel it with drydock operation cancel ${begun.id}`)
         return output.record(begun)

@@ -13,8 +13,8 @@ const MaybeText = Type.Union([Text, Type.Null()])
 export const RescanView = Type.Object({ ...RescanRecord.properties, state: Operation.properties.state, error: Operation.properties.error }, strict)
 export type RescanView = Type.Static<typeof RescanView>
 
-/** What was begun; `goesOnFrom`: the one that did not come to its end, whose rest is looked at. */
-export const RescanBegun = Type.Object({ ...Operation.properties, goesOnFrom: Type.Union([GoesOnFrom, Type.Null()]) }, strict)
+/** What was begun; `goesOnFrom`: the one that did not come to its end, whose rest is looked at; `whyAnew`: why what that one has done does not count. */
+export const RescanBegun = Type.Object({ ...Operation.properties, goesOnFrom: Type.Union([GoesOnFrom, Type.Null()]), whyAnew: MaybeText }, strict)
 export type RescanBegun = Type.Static<typeof RescanBegun>
 
 /** Of what people published the items name the first that are here still. */

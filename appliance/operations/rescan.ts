@@ -145,10 +145,22 @@ async function firstRecord(deps: RescanDeps, { id, actor }: OperationContext, pa
   return { first, knowledge: plan.knowledge }
 }
 
-/** Whether what it has done counts: some of it is done, some is left, and who looks now knows the same. */
-export function canGoOn({ endedAt, since, blobs, rest, scanners }: RescanRecord, now: readonly ScannerState[]): boolean {
+/** Whether what it has done counts. */
+export function canGoOn(record: RescanRecord, now: readonly ScannerState[]): boolean {
+  return isCutOff(record) && whyAnew(record, now) === null
+}
+
+/** Some of it is done, and some is left. */
+export function isCutOff({ endedAt, since, blobs, rest }: RescanRecord): boolean {
+  return endedAt === null && since === 0 && blobs.done > 0 && rest !== undefined && rest.length > 0
+}
+
+/** What it has seen counts only when who looks now is known to know the same: one that was broken then, and mended since, has found nothing in it. */
+export function whyAnew({ scanners }: RescanRecord, now: readonly ScannerState[]): string | null {
+  const unknown = now.filter(({ version }) => version === '').map(({ name }) => name)
+  if (unknown.length > 0) return `nobody knows whether ${unknown.join(', ')} is as it was (no version in drydock.yaml)`
   const known = (all: readonly ScannerState[]): string => all.map(({ name, version, definitions }) => `${name} ${version} ${definitions?.version}`).toSorted().join('\n')
-  return endedAt === null && since === 0 && blobs.done > 0 && rest !== undefined && rest.length > 0 && known(scanners) === known(now)
+  return known(scanners) === known(now) ? null : 'the scanners, their versions or their definitions are others now'
 }
 
 function withBatch(sum: RescanRecord, { left, blobs, scans, findings, more }: RescanBatch): RescanRecord {

@@ -1,12 +1,12 @@
 import type { ImportRecord, ScannerState } from '../../bundles/format/import-record.ts'
-import type { GoesOnFrom, PublishedAs, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
+import type { PublishedAs, RescanRecord, StoreFinding } from '../../bundles/format/rescan-record.ts'
 import type { Digest } from '../core/digest.ts'
 import { printable } from '../core/printable.ts'
 import type { Dismissal } from '../model/dismissal.ts'
 import type { Operation } from '../model/operation.ts'
 import type { RescanBegun, Rescans, RescanView, StandingFinding } from '../model/rescan.ts'
 import { alarmId, claimFor } from './dismissals.ts'
-import { canGoOn, isBlocker, rescanOperation, STORE, type RescanDeps, type RescanParams } from './rescan.ts'
+import { isBlocker, isCutOff, rescanOperation, STORE, whyAnew, type RescanDeps, type RescanParams } from './rescan.ts'
 import type { ImportLedger } from './import-ledger.ts'
 import type { Operations } from './operation-kind.ts'
 
@@ -27,6 +27,7 @@ export type RescansDeps = Omit<RescanDeps, 'imports' | 'isDismissed'> & {
 /** Published files that are named at once, and taken away by one command; when they are gone the next ones are named. */
 const PUBLISHED_TOLD = 8
 
+const ANEW = { goesOnFrom: null, whyAnew: null } as const
 const EVERYTHING: RescanParams = { generation: null, since: 0 }
 
 export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise<void> } {
@@ -59,14 +60,13 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
   }
 
   /** The last whole look, when it did not come to its end and what it has done still counts. */
-  function cutOff(scanners: readonly ScannerState[]): GoesOnFrom | null {
+  function cutOff(scanners: readonly ScannerState[]): Pick<RescanBegun, 'goesOnFrom' | 'whyAnew'> {
     const last = Iterator.from(ledger.list()).find(({ since }) => since === 0)
-    if (last === undefined || !canGoOn(last, scanners)) return null
-    const state = operations.get(last.id)?.state
-    return state === 'failed' || state === 'cancelled' ? { rescan: last.id, at: last.at, ...last.blobs } : null
+    const state = last === undefined ? undefined : operations.get(last.id)?.state
+    if (last === undefined || !isCutOff(last) || (state !== 'failed' && state !== 'cancelled')) return ANEW
+    const why = whyAnew(last, scanners)
+    return why === null ? { goesOnFrom: { rescan: last.id, at: last.at, ...last.blobs }, whyAnew: null } : { goesOnFrom: null, whyAnew: why }
   }
-
-  const begun = (operation: Operation, goesOnFrom: GoesOnFrom | null): RescanBegun => ({ ...operation, goesOnFrom })
 
   function standing(): { record: RescanRecord; finding: StoreFinding }[] {
     const found = new Map<string, { record: RescanRecord; finding: StoreFinding }>()
@@ -108,9 +108,9 @@ export function createRescans(deps: RescansDeps): Rescans & { whenNew(): Promise
       const { scanners } = await steps.plan({ ...EVERYTHING, goesOn: null })
       const version = scanners.map(({ definitions }) => definitions?.version).find(each => each !== undefined)
       const known = operations.known(request) ?? underWay(version)
-      if (known !== undefined) return begun(known, ledger.get(known.id)?.goesOnFrom ?? null)
-      const before = anew ? null : cutOff(scanners)
-      return begun(operations.submit(kind, before === null ? EVERYTHING : { ...EVERYTHING, goesOnFrom: before.rescan }, request), before)
+      if (known !== undefined) return { ...known, goesOnFrom: ledger.get(known.id)?.goesOnFrom ?? null, whyAnew: null }
+      const before = anew ? ANEW : cutOff(scanners)
+      return { ...operations.submit(kind, before.goesOnFrom === null ? EVERYTHING : { ...EVERYTHING, goesOnFrom: before.goesOnFrom.rescan }, request), ...before }
     },
 
     /**

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
@@ -106,7 +107,7 @@ export function createRescan(deps: RescanDeps) {
     /** @throws DD-IMPORT-040 when nobody can look */
     async plan({ since, generation, goesOn }: RescanWanted): Promise<RescanPlan> {
       const current = catalogue.current()
-      const able = (await scanners.states(current)).filter(({ definitions }) => definitions !== null)
+      const able = (await scanners.known(current, `${deps.folder}-version-${randomUUID()}`)).filter(({ definitions }) => definitions !== null)
       if (able.length === 0) throw new DrydockError('DD-IMPORT-040', 'expected a scanner that can look through the store, found none', 'install clamav and import its definitions, or name a scanner in drydock.yaml: drydock scanner list')
       const range = { generation: generation ?? current.generation, since }
       const mirrors = goesOn === null ? [wholeOf(range)] : [...goesOn.rest.filter(part => part.of === 'mirrors'), ...(range.generation > goesOn.generation ? [wholeOf({ ...range, since: goesOn.generation })] : [])]

@@ -1,7 +1,7 @@
-import { rm } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../../appliance/core/clock.ts'
-import type { Digest } from '../../appliance/core/digest.ts'
+import { digestOf, hexOf, type Digest } from '../../appliance/core/digest.ts'
 import { printable } from '../../appliance/core/printable.ts'
 import { DEFINITIONS } from '../../bundles/format/definitions.ts'
 import type { Finding, Scan, ScannerState, ScannerView } from '../../bundles/format/import-record.ts'
@@ -12,7 +12,7 @@ import { clamavIsInstalled, clamavVersion, runClamav, tryDefinitions } from './c
 import type { ScanConfig, ScannerCommand } from './config.ts'
 import { isDefinitions, newestDefinitions, type Loaded } from './definitions.ts'
 import { CLAMAV, findingsIn, saidIn, withoutDoubles, type Dismissed, type Said } from './output.ts'
-import { runSandboxed } from './sandbox.ts'
+import { runSandboxed, type Sandboxed } from './sandbox.ts'
 import { createTurns } from './turns.ts'
 import { makeView, usersOf, type Seen, type StagedBlob, type View } from './view.ts'
 
@@ -38,6 +38,11 @@ type Answer = { scan: Omit<Scan, 'findings'>; code: number; stdout: string }
 export type Scanners = {
   /** Every scanner that can be run here, and what it knows. */
   states(view: CatalogueView): Promise<ScannerState[]>
+  /**
+   * The same with what those of the site say of themselves, and how they are configured; '' of one that cannot be asked (it has no `version`).
+   * @param folder for the walls; removed at the end @throws DD-IMPORT-023 when one of them gives no version
+   */
+  known(view: CatalogueView, folder: string): Promise<ScannerState[]>
   /** All that are known, with why one cannot be run. */
   views(view: CatalogueView): Promise<ScannerView[]>
   /** What stands in the way of a good scan, before any is made: no definitions, old ones. */
@@ -126,6 +131,18 @@ export function createScanners({ config, clock, dismissed = () => undefined }: {
 
   return {
     states,
+    async known(view, folder) {
+      const of = new Map<string, string>()
+      try {
+        await mkdir(join(folder, 'view'), { recursive: true, mode: 0o700 })
+        for (const scanner of config.scanners.filter(({ version }) => version !== undefined)) {
+          of.set(scanner.name, `${await versionOf(scanner, wallsOf(scanner, { folder, purpose: 'rescan' }))} (drydock.yaml ${hexOf(digestOf(JSON.stringify(scanner))).slice(0, 12)})`)
+        }
+      } finally {
+        await rm(folder, { recursive: true, force: true })
+      }
+      return (await states(view)).map(state => ({ ...state, version: of.get(state.name) ?? state.version }))
+    },
     async views(view) {
       const known = (await states(view)).map((state): ScannerView => ({ ...state, state: stateOf(state), ...(state.definitions === undefined ? {} : { maxAgeDays: config.clamavMaxAgeDays }) }))
       return usesClamav() ? known : [{ name: CLAMAV, version: '', definitions: null, state: config.clamav === 'off' ? 'off' : 'not installed', maxAgeDays: config.clamavMaxAgeDays }, ...known]
@@ -154,10 +171,19 @@ function withoutFiles({ files: _files, ...definitions }: Loaded): Omit<Loaded, '
 type Own = { version: string; answer: { code: number; stdout: string }; definitions?: Omit<Loaded, 'files'> }
 
 async function runOwn(scanner: ScannerCommand, view: View, signal: AbortSignal): Promise<Own> {
-  const { name, reads, timeoutSeconds, memoryMiB, scratchMiB } = scanner
-  const walls = { name, purpose: view.purpose, folder: view.folder, reads: reads ?? [], memoryMiB, scratchMiB, signal }
-  const version = scanner.version === undefined ? '' : (await runSandboxed({ ...walls, command: scanner.version, timeoutSeconds: VERSION_SECONDS, accept: [0] })).stdout
-  return { version: printable(version.split('\n')[0] ?? '').slice(0, VERSION_LENGTH), answer: await runSandboxed({ ...walls, command: scanner.command, timeoutSeconds, accept: [0, 1] }) }
+  const walls = { ...wallsOf(scanner, view), signal }
+  return { version: await versionOf(scanner, walls), answer: await runSandboxed({ ...walls, command: scanner.command, timeoutSeconds: scanner.timeoutSeconds, accept: [0, 1] }) }
+}
+
+type Walls = Pick<Sandboxed, 'name' | 'purpose' | 'folder' | 'reads' | 'memoryMiB' | 'scratchMiB' | 'signal'>
+
+function wallsOf({ name, reads, memoryMiB, scratchMiB }: ScannerCommand, { folder, purpose }: Pick<View, 'folder' | 'purpose'>): Walls {
+  return { name, purpose, folder, reads: reads ?? [], memoryMiB, scratchMiB }
+}
+
+async function versionOf({ version }: ScannerCommand, walls: Walls): Promise<string> {
+  const said = version === undefined ? '' : (await runSandboxed({ ...walls, command: version, timeoutSeconds: VERSION_SECONDS, accept: [0] })).stdout
+  return printable(said.split('\n')[0] ?? '').slice(0, VERSION_LENGTH)
 }
 
 export function notOpened(where: string, why: View['unopened'][number]['why']): string {

@@ -199,7 +199,7 @@ export async function openTestAppliance(folder: string, options: { breakAudit?: 
     rescans: {
       list: () => [{ ...RESCAN, id: [...operations.values()].find(({ kind }) => kind === 'rescan')?.id ?? RESCAN.id }],
       findings: () => [{ ...FOUND, dismissal: dismissals.list()[0] ?? null }],
-      start: (request, options) => Promise.resolve({ ...operation('rescan', 'store', request), goesOnFrom: options?.anew === true ? null : { rescan: 'rescan-0', at: RESCAN.at, done: 4000, total: 12001 } }),
+      start: (request, options) => Promise.resolve({ ...operation('rescan', 'store', request), goesOnFrom: options?.anew === true ? null : { rescan: 'rescan-0', at: RESCAN.at, done: 4000, total: 12001 }, whyAnew: null }),
     },
     scanners: () => Promise.resolve([{ name: 'clamav', state: 'ready', version: '1.4.6', definitions: { version: '20261118.0712', built: '2026-11-18T07:12:00Z', ageDays: 3 }, maxAgeDays: 14 }]),
     catalogue: {

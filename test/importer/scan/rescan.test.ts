@@ -269,7 +269,7 @@ async function stuckSite(t: T, files: readonly string[], beforePlan: () => Promi
   let batches = 0
   const script = `for f in $(cat /scan/list); do if [ -e ${folder}/stuck ] && cmp -s $f ${folder}/stuck; then exit 3; fi; echo "$f: Seen WARNING"; done; exit 1`
   const site = await siteOf(t, {
-    scan: { clamav: 'auto', scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script], reads: [folder] }] }, rescanBatch: { files: 1, bytes: 1 },
+    scan: { clamav: 'auto', scanners: [{ name: 'acme', command: ['/usr/bin/bash', '-c', script], version: ['/usr/bin/echo', 'acme 1.0'], reads: [folder] }] }, rescanBatch: { files: 1, bytes: 1 },
     async onJournal({ kind, name, phase }, when) {
       if (kind !== 'rescan' || phase !== 'effect' || when !== 'before') return
       if (name === 'plan') await beforePlan()
@@ -310,6 +310,34 @@ await t.test('one that failed is gone on with behind its last batch, with what i
   t.match(site.events().filter(({ type }) => type === 'rescan.started').at(-1), { fields: { goesOnFrom: begun.id } })
 
   t.match(await site.rescans.start({ actor: 'olga', idempotencyKey: 'whole' }), { goesOnFrom: null }, 'one that came to its end is not gone on with')
+})
+
+await t.test('what a broken scanner has passed does not count when it is mended: it begins anew when its version or configuration is another, and when nobody can say, and says why', async t => {
+  const acme: NonNullable<NonNullable<SiteOptions['scan']>['scanners']>[number] = { name: 'acme', command: ['/usr/bin/bash', '-c', 'grep -q stuck $(cat /scan/list) && exit 3; exit 0'] }
+  const scanners = [acme]
+  const site = await siteOf(t, { scan: { scanners }, rescanBatch: { files: 1, bytes: 1 } })
+  const [evil, stuck] = Array.from({ length: 50 }, (_, k) => [`evil ${k}\n`, `stuck ${k}\n`] as const).find(([a, b]) => digestOf(a) < digestOf(b))!
+  const items = await Promise.all([evil, stuck].map(async (text, k) => ({ kind: 'file' as const, name: `f${k}`, version: '1', metadata: { path: `f${k}` }, blobs: [{ name: 'content', digest: await site.store.blobs.put(text), size: text.length }], source: `pkg:generic/f${k}@1` })))
+  await site.store.catalogue.promote({ operation: 'planted', items })
+  const start = async (): Promise<{ whyAnew: string | null; goesOn: boolean; found: string[] }> => {
+    const begun = await site.rescans.start({ actor: 'olga', idempotencyKey: `mended-${++requests}` })
+    await site.operations.settled(begun.id)
+    return { whyAnew: begun.whyAnew, goesOn: begun.goesOnFrom !== null, found: site.rescans.list()[0]!.findings.map(({ what }) => what) }
+  }
+  t.same(await start(), { whyAnew: null, goesOn: false, found: [] })
+  const mended = ['/usr/bin/bash', '-c', 'for f in $(cat /scan/list); do grep -q evil $f && { echo "$f: Evil FOUND"; exit 1; }; grep -q stuck $f && exit 3; done; exit 0']
+  scanners[0] = { ...acme, command: mended }
+  t.same(await start(), { whyAnew: 'nobody knows whether acme is as it was (no version in drydock.yaml)', goesOn: false, found: ['Evil'] })
+
+  scanners[0] = { ...acme, version: ['/usr/bin/echo', 'acme 1.0'] }
+  t.match(await start(), { whyAnew: /others now$/, found: [] })
+  t.same(await start(), { whyAnew: null, goesOn: true, found: [] }, 'as it was')
+  scanners[0] = { ...acme, version: ['/usr/bin/echo', 'acme 1.0'], command: mended }
+  t.match(await start(), { whyAnew: /others now$/, goesOn: false, found: ['Evil'] })
+  scanners[0] = { ...acme, version: ['/usr/bin/echo', 'acme 1.1'], command: mended }
+  t.match(await start(), { whyAnew: /others now$/ })
+  scanners[0] = { ...acme, version: ['/usr/bin/false'] }
+  await t.rejects(start(), { code: 'DD-IMPORT-023', message: /answer of the scanner acme, found exit 1/ })
 })
 
 await t.test('one that failed among what people published looks at all of that again: something may have come in front of it', async t => {
