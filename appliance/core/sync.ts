@@ -5,11 +5,15 @@ import { runProgram } from './run-program.ts'
 /** Above this many files or folders one `sync -f` of their file system is cheaper than an fsync for each. */
 export const SYNC_FILE_SYSTEM_FROM = 128
 
-/** strerror(3) in the locale of programEnvironment. */
-const SAYS = [['Input/output error', 'EIO'], ['No space left on device', 'ENOSPC'], ['Disk quota exceeded', 'EDQUOT']] as const
+/** strerror(3) in the locale of programEnvironment, of what a write that came too late may have met: those of `asDrydockError`. */
+const SAYS = [
+  ['Input/output error', 'EIO'], ['No data available', 'ENODATA'], ['Link has been severed', 'ENOLINK'], ['Invalid or incomplete multibyte or wide character', 'EILSEQ'],
+  ['No space left on device', 'ENOSPC'], ['Disk quota exceeded', 'EDQUOT'],
+] as const
+type Lost = (typeof SAYS)[number][1]
 
-/** Syncs of this process that failed, since it began, and those that are under way. */
-let failed = 0
+/** How often syncs of this process were told that a write failed, since it began, and why the last one had; and those that are under way. */
+let told: { times: number; why: Lost } = { times: 0, why: 'EIO' }
 const underWay = new Set<Promise<void>>()
 
 /** Everything that was written to the file system of `path` is on the disk when this returns (syncfs(2), which Node does not have). @throws DD-CORE-002, DD-CORE-003 */
@@ -29,13 +33,14 @@ export async function syncFileSystem(path: string): Promise<void> {
  * @throws DD-CORE-002, DD-CORE-003
  */
 export function barrierFrom(path: string): () => Promise<void> {
-  const before = failed
+  const before = told.times
   return async () => {
     await syncFileSystem(path)
     // One that began in the same moment may have been told first, and not have said so yet.
     await Promise.allSettled(underWay)
-    if (failed === before) return
-    throw new DrydockError('DD-CORE-003', 'expected all that was written to be on the disk, found that the kernel failed to write something meanwhile', 'look at the disk (dmesg, smartctl), then run it again: the kernel does not say whose bytes it lost, so nothing of that time is kept')
+    if (told.times === before) return
+    const { code, hint } = asOfTheDisk(told.why)
+    throw new DrydockError(code, 'expected all that was written to be on the disk, found that the kernel failed to write something meanwhile', `${hint}; the kernel does not say whose bytes it lost, so nothing of that time is kept`)
   }
 }
 
@@ -43,16 +48,26 @@ async function runSync(path: string): Promise<void> {
   try {
     await runProgram('sync', { args: ['-f', path], package: 'coreutils' })
   } catch (failure) {
-    failed++
-    throw asOfTheDisk(failure)
+    const why = whyItFailed(failure)
+    if (why === undefined) throw failure
+    told = { times: told.times + 1, why }
+    throw asOfTheDisk(why, failure)
   }
 }
 
-/** What `sync` prints of an error of the disk is told as such an error is everywhere. */
-function asOfTheDisk(failure: unknown): unknown {
-  const { code, hint } = asDrydockError(failure)
-  const [, errno] = code === 'DD-CORE-006' ? (SAYS.find(([said]) => hint.includes(said)) ?? []) : []
-  return errno === undefined ? failure : asDrydockError(Object.assign(new Error(hint, { cause: failure }), { code: errno }))
+/** What the kernel told `sync` of the writes before it; undefined when it was told nothing, because it never came to ask. */
+function whyItFailed(failure: unknown): Lost | undefined {
+  const { code, message, hint } = asDrydockError(failure)
+  if (code !== 'DD-CORE-006') return undefined
+  // Killed, it may have been told and not have said so.
+  if (/found SIG\w+$/.test(message)) return 'EIO'
+  if (!hint.includes('sync: error syncing ')) return undefined
+  return SAYS.find(([said]) => hint.endsWith(`: ${said}`))?.[1] ?? 'EIO'
+}
+
+/** As such an error is told everywhere. */
+function asOfTheDisk(why: Lost, cause?: unknown): DrydockError {
+  return asDrydockError(Object.assign(new Error(`sync was told ${why}`, { cause }), { code: why }))
 }
 
 /** Makes renames and new names last in folders of one file system. */
