@@ -14,8 +14,10 @@ export type Work = { signal: AbortSignal; progress: (done: number, total: number
 export interface ImportSteps {
   /** The table of states. */
   mayBecome(from: ImportState, to: ImportState): boolean
-  /** The device that a source lies on, as far as the source tells. */
+  /** What hangs or answers as one with a source: a mount, or a drive. */
   placeOf(source: string): string
+  /** Finds out what a source leads to. @throws DD-MEDIA-006 when that neither answers nor fails */
+  resolved<T>(source: string, signal: AbortSignal, resolve: () => Promise<T>): Promise<T>
   /** Takes manifest, signatures and index off the medium. @throws DD-MEDIA-006 when it neither answers nor fails */
   read(id: string, source: string, signal: AbortSignal): Promise<HeadRead>
   /** Judges what was read. `volume` is which one of `volumeNames` the source is, from 1; after the volumes they name the parity volumes. */

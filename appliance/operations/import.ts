@@ -45,7 +45,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     if (before?.state === 'failed' && before.operation !== context.id) await deps.operations.settled(before.operation)
     deps.ledger.create(newRecord(id, context, params, deps.clock), params)
     move('verifying', { operation: context.id, error: null })
-    return params.upload ? params.source : await deps.resolveMedia(params.source)
+    return params.upload ? params.source : await steps.resolved(params.source, context.signal, async () => await deps.resolveMedia(params.source))
   })
   context.emit({ type: 'import.found', subject: `import:${params.fileName}`, fields: { bundle: params.fileName, by: context.actor } })
 

@@ -14,12 +14,23 @@ const DEPTH = 2
 export async function resolveMedia(path: string, roots: readonly string[]): Promise<string> {
   const real = await realpath(path).catch(() => undefined)
   if (real === undefined) throw refused(path, 'no such file', 'give the whole path, from /, as the appliance sees it; `drydock media list` names the bundles that lie there')
-  const allowed = (await Promise.all(roots.map(root => realpath(root).catch(() => undefined)))).filter(root => root !== undefined)
-  if (!allowed.some(root => real.startsWith(root.endsWith(sep) ? root : root + sep))) throw refused(path, `one outside of ${roots.length === 0 ? 'them (there are none)' : roots.join(', ')}`)
+  if (!(await isUnderOneOf(roots, real))) throw refused(path, `one outside of ${roots.length === 0 ? 'them (there are none)' : roots.join(', ')}`)
   if (!(await lstat(real)).isFile()) throw refused(path, 'something else', 'name the .drydock file; `drydock media list` names the bundles that lie there')
   const readable = await access(real, constants.R_OK).then(() => true, () => false)
   if (!readable) throw refused(path, 'one that the appliance may not read', 'give its own user the right to read it, or let `drydock import run PATH` stream it')
   return real
+}
+
+/** One root after the other, and none that is not asked for: another one may be a mount that does not answer. */
+async function isUnderOneOf(roots: readonly string[], real: string): Promise<boolean> {
+  const isUnder = (root: string): boolean => real.startsWith(root.endsWith(sep) ? root : root + sep)
+  // No part of a real path is a link, so a root that stands in it as it was typed is one, too.
+  if (roots.some(isUnder)) return true
+  for (const root of roots) {
+    const linked = await realpath(root).catch(() => undefined)
+    if (linked !== undefined && isUnder(linked)) return true
+  }
+  return false
 }
 
 /** Bundle files on the media, by path. */

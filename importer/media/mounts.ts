@@ -1,5 +1,6 @@
+import { readFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
-import { sep } from 'node:path'
+import { resolve, sep } from 'node:path'
 import { DrydockError } from '../../appliance/core/error.ts'
 
 /** What a mounted medium must be mounted with: nothing on it can be run, be a device or lend rights, and nothing is written to it. */
@@ -23,6 +24,11 @@ export async function checkMount(path: string, roots: readonly string[], mountin
   const lacking = MOUNT_OPTIONS.filter(option => !mount.options.has(option))
   if (lacking.length === 0) return
   throw new DrydockError('DD-MEDIA-003', `expected ${mount.point} to be mounted with ${MOUNT_OPTIONS.join(',')}, found it without ${lacking.join(', ')}`, `as root, run  mount -o remount,${MOUNT_OPTIONS.join(',')} '${mount.point}'  and then drydock import resume`)
+}
+
+/** Where that is mounted on which a path lies. The kernel tells it without asking what is mounted there, so also of what hangs. */
+export function mountPoint(path: string, mountinfo = '/proc/self/mountinfo'): string {
+  return mountOf(resolve(path), parseMounts(readFileSync(mountinfo, 'utf8')))?.point ?? '/'
 }
 
 /** Lines of proc_pid_mountinfo(5): `36 35 98:0 /root /point rw,noatime shared:1 - ext4 /dev/sdb1 rw`. */

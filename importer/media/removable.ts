@@ -38,6 +38,8 @@ export type Removable = {
   media(): Medium[]
   /** Whether a source is plugged in now. */
   has(source: string): boolean
+  /** The drive in which the medium of a source is now, or else the medium: plugged in elsewhere, it does not wait for a drive that hangs. */
+  placeOf(source: string): string
   /** Opens a source of a medium. @throws DD-MEDIA-002 when it is not plugged in */
   open: OpenMedia
   stop(): Promise<void>
@@ -118,6 +120,7 @@ export function watchRemovable(deps: RemovableDeps): Removable {
   return {
     media: () => [...present.values()].map(({ medium }) => medium),
     has: source => sources.has(source),
+    placeOf: source => `${MEDIUM_SCHEME}${sources.get(source)?.medium ?? partsOfSource(source).serial}`,
     async open(source) {
       const file = sources.get(source)
       if (file !== undefined) return await openOnMedium(file)

@@ -17,7 +17,7 @@ import type { Catalogue } from '../../mirror/store/catalogue.ts'
 import { recallText } from '../../mirror/store/withdrawn.ts'
 import type { MirrorFormat } from '../../mirror/store/format.ts'
 import type { Scanners } from '../scan/index.ts'
-import { answering, checkVolumeLength, openPlainFile, openVolume, placeOf, volumeNumber, type Ends, type OpenMedia } from '../unpack/index.ts'
+import { answering, checkVolumeLength, openPlainFile, openVolume, readingPlaces, volumeNumber, type Ends, type OpenMedia } from '../unpack/index.ts'
 import { documentIn, loadTrust, rememberingVerifyIndex, verifyManifest, type Marks, type TrustedKeys, type WrongClock } from '../verify/index.ts'
 import { controlPreflight, takeEffect, type ControlBundle, type ControlDeps } from './control.ts'
 import { askingOnce } from './asking-once.ts'
@@ -54,6 +54,8 @@ export type ImporterDeps = Pick<ControlDeps, 'installTrust' | 'withdrawn' | 'hit
   scanners?: Scanners
   /** How a source is read; left out, it is a path of this machine. */
   openMedia?: OpenMedia
+  /** What hangs or answers as one with a source: the point of a mount, which begins with a slash, or a drive. It must not touch what it names. */
+  placeOf: (source: string) => string
   /** How long it may make no progress, milliseconds. */
   answerMs?: number
 }
@@ -66,7 +68,8 @@ export function createImporter(deps: ImporterDeps) {
   const staging = (id: string): ReturnType<typeof stagingOf> => stagingOf(join(deps.stagingDir, id))
   const policy: FindingPolicy = { recalled: deps.withdrawn.byItem, internalNames: deps.internalNames ?? {}, licences: deps.licences ?? { refuse: [], warn: [] }, canStandBeside: (before, after) => deps.formats.find(format => format.kind === after.kind)?.merge?.(before, after) !== undefined }
 
-  const openMedia = answering(deps.openMedia ?? openPlainFile, deps.answerMs)
+  const places = readingPlaces({ placeOf: deps.placeOf, own: deps.placeOf(deps.stagingDir), waitMs: deps.answerMs })
+  const openMedia = answering(deps.openMedia ?? openPlainFile, places)
   const { verifyIndex, forget } = rememberingVerifyIndex()
 
   async function verifyNow(head: { manifest: Uint8Array; signatures: string }): Promise<VerifiedManifest> {
@@ -91,7 +94,9 @@ export function createImporter(deps: ImporterDeps) {
   return {
     mayBecome,
 
-    placeOf,
+    placeOf: places.of,
+
+    resolved: places.resolved,
 
     ...stagingPayload({ staging, stagingDir: deps.stagingDir, blobs: deps.blobs, openMedia, verifyNow, verifyIndex, verifiedAgain }),
 

@@ -1,75 +1,40 @@
-import { dirname } from 'node:path'
-import { printable } from '../../appliance/core/printable.ts'
-import { DrydockError } from '../../appliance/core/error.ts'
 import type { MediaFile, OpenMedia } from './open-volume.ts'
+import type { Places } from './places.ts'
 
-/**
- * How long the head of a volume may make no progress. A disc that has to start, and a sector that the drive tries again and again, take
- * half a minute.
- */
-export const ANSWER_MS = 60_000
-
-/** What lies on one device as far as a source tells: a medium by its serial, files by their folder. */
-export function placeOf(source: string): string {
-  return /^medium:[^/]*/.exec(source)?.[0] ?? dirname(source)
-}
-
-/**
- * Media that must go on answering while a head is read from them. A device that hangs cannot be told to give up: the kernel waits for it,
- * and a thread of ours, or a reader that not even SIGKILL ends, waits in there. So it is left behind, and nothing else is read from that
- * place before it has ended; otherwise every try would cost another thread, and there are four.
- * @throws DD-MEDIA-006, DD-CORE-007 when `signal` came first
- */
-export function answering(openMedia: OpenMedia, waitMs = ANSWER_MS): OpenMedia {
-  const stuck = new Set<string>()
+/** Media whose place must go on answering while a head is read from them. @throws DD-MEDIA-006, DD-CORE-007 when `signal` came first */
+export function answering(openMedia: OpenMedia, places: Places): OpenMedia {
   return async (source, signal) => {
-    const place = placeOf(source)
-    if (stuck.has(place)) throw silent(source, 'one that has not answered to an earlier read yet')
-    let isStuck = false
-
-    async function answered<T>(reading: Promise<T>): Promise<T> {
-      const { promise: left, resolve: leave } = Promise.withResolvers<DrydockError>()
-      const timer = setTimeout(() => leave(silent(source, `nothing for ${waitMs / 1000} s`)), waitMs)
-      const abort = (): void => leave(cancelled())
-      signal?.addEventListener('abort', abort, { once: true })
-      if (signal?.aborted === true) abort()
-      try {
-        const outcome = await Promise.race([reading.then(value => ({ value })), left])
-        if (!(outcome instanceof DrydockError)) return outcome.value
-        isStuck = true
-        stuck.add(place)
-        reading.catch(() => undefined).finally(() => stuck.delete(place))
-        throw outcome
-      } finally {
-        clearTimeout(timer)
-        signal?.removeEventListener('abort', abort)
-      }
-    }
-
-    const opening = openMedia(source)
-    const media: MediaFile = await answered(opening).catch((failure: unknown) => {
-      if (isStuck) opening.then(late => late.close(), () => undefined).catch(() => undefined)
+    // The drive that it lies in now: plugged in elsewhere, it has another one.
+    const at = { source, place: places.of(source), signal }
+    let opening: Promise<MediaFile> | undefined
+    const media: MediaFile = await places.answered(at, () => (opening = openMedia(source))).catch((failure: unknown) => {
+      opening?.then(late => late.close()).catch(() => undefined)
       throw failure
     })
+    let isReading = false
+    let isLeft = false
+    let isClosed = false
     return {
       ...media,
-      head: { read: into => answered(media.head.read(into)) },
+      head: {
+        read: into => places.answered(at, async () => {
+          // Its reader asks for one part ahead, which may have stood behind another import's read meanwhile.
+          if (isClosed) return 0
+          isReading = true
+          return await media.head.read(into).finally(() => {
+            isReading = false
+          })
+        }).catch((failure: unknown) => {
+          isLeft = isReading
+          throw failure
+        }),
+      },
       async close() {
+        isClosed = true
         const closing = media.close()
         closing.catch(() => undefined)
-        if (!isStuck) await closing
+        if (!isLeft) await closing
       },
     }
   }
-}
-
-function silent(source: string, found: string): DrydockError {
-  return new DrydockError(
-    'DD-MEDIA-006', `expected ${printable(source)} to be read, found ${found}`,
-    'the medium or its drive hangs: pull it and plug it in again, if need be in another drive; what comes from elsewhere is not held up by it',
-  )
-}
-
-function cancelled(): DrydockError {
-  return new DrydockError('DD-CORE-007', 'expected to read the medium, found it cancelled', 'run the import again if it was not meant')
 }

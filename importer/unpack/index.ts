@@ -1,5 +1,6 @@
-export { answering, placeOf } from './answering.ts'
+export { answering } from './answering.ts'
 export { checkVolumeLength, openPlainFile, openVolume, volumeNumber, type Ends, type MediaFile, type OpenMedia, type OpenVolume, type Payload } from './open-volume.ts'
 export { bytesCopied, bytesWritten, copiesOf, joiningName, keptName, planOf, type Copying } from './plan.ts'
+export { readingPlaces, type Places } from './places.ts'
 export { parityPath, segmentsStaged, type Held } from './shards.ts'
 export { unpackVolume, type UnpackInput, type Unpacked } from './unpack.ts'

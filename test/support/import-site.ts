@@ -29,6 +29,7 @@ import { openEventLog } from '../../appliance/telemetry/event-log.ts'
 import type { ImportRecord } from '../../bundles/format/import-record.ts'
 import type { Trust } from '../../bundles/format/trust.ts'
 import { resolveMedia } from '../../importer/media/media.ts'
+import { mountPoint } from '../../importer/media/mounts.ts'
 import { createRescan, createScanners, type ScanConfig } from '../../importer/scan/index.ts'
 import { createImporter, type InternalNames } from '../../importer/stage/index.ts'
 import type { OpenMedia } from '../../importer/unpack/index.ts'
@@ -68,7 +69,7 @@ export type Site = {
   close(): Promise<void>
 }
 
-export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; policy?: Policy; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; answerMs?: number; around?: (steps: ImportSteps) => ImportSteps }
+export type SiteOptions = { trust: Trust; clock?: Clock; onJournal?: OnJournal; folder?: string; appliance?: Person; internalNames?: InternalNames; licences?: { refuse: string[]; warn: string[] }; formats?: readonly MirrorFormat[]; scan?: Partial<ScanConfig>; policy?: Policy; rescanBatch?: { files: number; bytes: number }; openMedia?: OpenMedia; placeOf?: (source: string) => string; answerMs?: number; around?: (steps: ImportSteps) => ImportSteps }
 
 let requests = 0
 
@@ -104,6 +105,7 @@ export async function openSite(t: Pick<Test, 'teardown'>, options: SiteOptions):
     withdrawn, installTrust: async next => void (await writeDurably(trustFile, JSON.stringify(next))),
     stagingDir, baseGeneration: base => baseGeneration(importLedger(database), base), site: 'site-a', applianceId: '00000000-0000-7000-8000-000000000000', trust: () => loadTrust(trust()), marks, blobs: store.blobs, catalogue: store.catalogue, formats,
     clock: trustedTime({ wall: clock, build: new Date(0), newestBundle: () => marks.floor(), lastAudit: undefined }), signer: appliance.signer, internalNames: options.internalNames ?? {}, ...(options.licences === undefined ? {} : { licences: options.licences }),
+    placeOf: options.placeOf ?? (source => mountPoint(source)),
     ...(options.openMedia === undefined ? {} : { openMedia: options.openMedia }),
     ...(options.answerMs === undefined ? {} : { answerMs: options.answerMs }),
     ...(options.scan === undefined ? {} : { scanners }),

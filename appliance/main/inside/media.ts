@@ -3,7 +3,7 @@ import type { ImportRecord, ImportState } from '../../../bundles/format/import-r
 import { printable } from '../../core/printable.ts'
 import { MACHINE, type DevicePlaces } from '../../../importer/media/devices.ts'
 import { listMedia, resolveMedia } from '../../../importer/media/media.ts'
-import { checkMount } from '../../../importer/media/mounts.ts'
+import { checkMount, mountPoint } from '../../../importer/media/mounts.ts'
 import { isMediumSource, watchRemovable, type Medium, type Removable } from '../../../importer/media/removable.ts'
 import { watchFolders, type WatchFolders } from '../../../importer/media/watch-folder.ts'
 import { openPlainFile, type OpenMedia } from '../../../importer/unpack/index.ts'
@@ -26,6 +26,8 @@ export type Media = {
   /** Where an import's source is, when the appliance may read it. @throws DD-IMPORT-013, DD-MEDIA-002, 003 */
   resolve(source: string): Promise<string>
   open: OpenMedia
+  /** What hangs or answers as one: a drive, or a mount. Nothing that it names is touched. */
+  placeOf(source: string): string
   list(): Promise<MediumView[]>
   /** From now on what arrives starts imports. */
   start(deps: { imports: Imports; operations: Operations }): void
@@ -51,6 +53,9 @@ export function openMedia({ config, ledger, events, audit, log, overrides = {} }
       if (!isMediumSource(source)) return await openPlainFile(source)
       if (removable === undefined) throw absent(source)
       return await removable.open(source)
+    },
+    placeOf(source) {
+      return isMediumSource(source) ? (removable?.placeOf(source) ?? source) : mountPoint(source)
     },
     async list() {
       const imports = new ImportsBySource(ledger)

@@ -154,6 +154,7 @@ async function compose(config: Config, log: Log, overrides: Overrides, stack: As
     },
     licences: config.policy.licences, internalNames: config.policy.internalNames,
     openMedia: source => media.open(source),
+    placeOf: source => media.placeOf(source),
     affects: items => poolsThatCanMove(Object.values(desired.read().pools), items),
     baseGeneration: base => baseGeneration(ledger, base),
   })

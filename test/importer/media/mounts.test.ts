@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { checkMount } from '../../../importer/media/mounts.ts'
+import { checkMount, mountPoint } from '../../../importer/media/mounts.ts'
 
 const folder = t.testdir()
 const mountinfo = join(folder, 'mountinfo')
@@ -40,4 +40,11 @@ await t.test('a plain folder of the machine is not judged, nor a mount above the
   await check('/srv/bundles/a.drydock', ['/srv/bundles'])
   await check('/media/stick/deep/a.drydock', ['/media/stick/deep'])
   await check('/media/sticky/a.drydock', ['/media/sticky'])
+})
+
+await t.test('what lies on one mount hangs as one, in whatever folder, and what lies elsewhere does not', async t => {
+  mounted('ro', 'vfat', 'rw', '/media/my\\040stick')
+  const points = ['/media/my stick/a/1.drydock', '/media/my stick/b/2.drydock', '/media/my sticky/3.drydock', '/srv/../srv/4.drydock'].map(path => mountPoint(path, mountinfo))
+  t.same(points, ['/media/my stick', '/media/my stick', '/media', '/'])
+  t.equal(mountPoint('/proc/self/mountinfo'), '/proc', 'the real one')
 })

@@ -3,9 +3,11 @@ import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync, statSync, truncateS
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
+import { silentLog } from '../../../appliance/core/log.ts'
 import type { Appliance, Overrides } from '../../../appliance/main/inside/start.ts'
 import type { ImportRecord } from '../../../bundles/format/import-record.ts'
 import { initSite, planSite, startSite, type Site } from '../../appliance/main/site.ts'
+import { watchRemovable } from '../../../importer/media/removable.ts'
 import { bundleOf } from '../../support/bundles.ts'
 import { FakeDevices, makeImage } from '../../support/media-images.ts'
 
@@ -58,6 +60,26 @@ const importIn = async (appliance: Appliance, state: ImportRecord['state'], sequ
 
 /** Long enough for several looks: whatever would start again by itself would have. */
 const severalLooks = async (): Promise<void> => await new Promise(done => setTimeout(done, 12 * EVERY.everyMs + 4 * EVERY.settleMs))
+
+await t.test('a medium is waited for in the drive that it lies in: in another one it does not stand behind a drive that hangs', async t => {
+  const { site, devices } = await newBench(t)
+  const image = join(site.folder, 'stick')
+  makeImage('FAT', (await bundleIn(site, 1)).folder, image)
+  const sources: string[] = []
+  const removable = watchRemovable({ places: devices.places, log: silentLog, everyMs: EVERY.everyMs, told: () => undefined, arrived: async ({ source }) => void sources.push(source) })
+  t.teardown(async () => await removable.stop())
+  const drives: string[] = []
+  for (const name of ['sda', 'sdb']) {
+    devices.plugIn(name, image)
+    await until('it has arrived', () => sources.length > drives.length)
+    drives.push(removable.placeOf(sources[0]!))
+    devices.unplug(name)
+    await until('it is gone', () => !removable.has(sources[0]!))
+  }
+  t.equal(sources[0], sources[1], 'the same medium')
+  t.same(drives, ['sda', 'sdb'].map(name => `medium:${devices.path(name)}`))
+  t.equal(removable.placeOf(sources[0]!), /^medium:[^/]*/.exec(sources[0]!)![0], 'in no drive, it is the medium')
+})
 
 await t.test('a stick that does not answer holds up no other one', async t => {
   const { site, devices, start } = await newBench(t)

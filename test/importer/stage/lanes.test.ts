@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { digestOf } from '../../../appliance/core/digest.ts'
 import { DrydockError } from '../../../appliance/core/error.ts'
@@ -206,7 +206,7 @@ function hanging(isBad: (source: string) => boolean, from: number): { openMedia:
 await t.test('a stick that says nothing holds up nobody: a recall from elsewhere takes effect meanwhile', async t => {
   for (const from of [0, 700]) {
     const stick = hanging(source => source.includes('/stick/'), from)
-    const site = await openSite(t, { trust, openMedia: stick.openMedia, answerMs: 3_000 })
+    const site = await openSite(t, { trust, openMedia: stick.openMedia, answerMs: 3_000, placeOf: dirname })
     const folder = t.testdir()
     const files = { flash: 'other firmware' }
     const { file } = await bundleOf({ folder: join(folder, 'stick'), signers: release, files })
@@ -234,7 +234,7 @@ await t.test('a stick that says nothing holds up nobody: a recall from elsewhere
 await t.test('a stick that fails at first and then says nothing holds up nobody either', async t => {
   const stick = hanging(source => source.includes('/stick/'), 0)
   let failed = false
-  const site = await openSite(t, { trust, answerMs: 3_000, openMedia: async source => {
+  const site = await openSite(t, { trust, answerMs: 3_000, placeOf: dirname, openMedia: async source => {
     if (!source.includes('/stick/') || failed) return await stick.openMedia(source)
     failed = true
     throw new DrydockError('DD-BUNDLE-022', 'expected to read it, found a bad sector', 'another copy')
@@ -250,7 +250,7 @@ await t.test('a stick that fails at first and then says nothing holds up nobody 
 
 await t.test('an import that waits for a stick which says nothing can be cancelled', async t => {
   const stick = hanging(source => source.includes('/stick/'), 0)
-  const site = await openSite(t, { trust, openMedia: stick.openMedia })
+  const site = await openSite(t, { trust, openMedia: stick.openMedia, placeOf: dirname })
   const { file } = await bundleOf({ folder: join(t.testdir(), 'stick'), signers: release })
   const { id } = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'the stick' })
   while (stick.opened() === 0) await new Promise(resolve => setTimeout(resolve, 10))
@@ -258,6 +258,42 @@ await t.test('an import that waits for a stick which says nothing can be cancell
   t.match(await site.operations.settled(id), { state: 'cancelled' })
   t.match(site.imports.get(id), { state: 'cancelled' })
   stick.pull()
+})
+
+await t.test('after a cancelled one the next from the same stick waits until that answers, and comes in', async t => {
+  const stick = hanging(source => source.includes('/stick/'), 0)
+  const site = await openSite(t, { trust, openMedia: stick.openMedia, placeOf: dirname })
+  const files = { a: 'only slow' }
+  const { file } = await bundleOf({ folder: join(t.testdir(), 'stick'), signers: release, files })
+  const first = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'cancelled' })
+  const second = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'the next' })
+  while (stick.opened() === 0) await new Promise(resolve => setTimeout(resolve, 10))
+  site.operations.cancel(first.id, 'olga')
+  t.match(await site.operations.settled(first.id), { state: 'cancelled' })
+  await new Promise(resolve => setTimeout(resolve, 200))
+  t.match(site.operations.get(second.id), { state: 'running' })
+  stick.later.good = true
+  stick.pull()
+  t.match(await site.operations.settled(second.id), { state: 'waiting', waitingOn: 'proceed' })
+  await site.imports.proceed(second.id, 'olga')
+  await cameIn(t, site, second.id, files)
+})
+
+await t.test('a path behind which nothing answers fails its import after a while, and can be cancelled before', async t => {
+  const site = await openSite(t, {
+    trust, answerMs: 1_000, placeOf: dirname,
+    around: steps => ({ ...steps, resolved: async (source, signal, resolve) => await steps.resolved(source, signal, source.includes('/stick/') ? async () => await new Promise(() => undefined) : resolve) }),
+  })
+  const folder = t.testdir()
+  const { file } = await bundleOf({ folder: join(folder, 'stick'), signers: release })
+  const silent = site.imports.submitPath(file, { actor: 'olga', idempotencyKey: 'silent' })
+  await recalled(t, site, folder)
+  t.match(await site.operations.settled(silent.id), { state: 'failed', error: { code: 'DD-MEDIA-006' } })
+  t.match(site.imports.get(silent.id), { state: 'failed' })
+  const { id } = site.imports.resume(silent.id, { actor: 'olga', idempotencyKey: 'again' })
+  while (site.operations.get(id)?.state !== 'running') await new Promise(resolve => setTimeout(resolve, 5))
+  site.operations.cancel(id, 'olga')
+  t.match(await site.operations.settled(id), { state: 'cancelled' })
 })
 
 await t.test('a bundle is judged in line: the trust that it needs may be the one before it', async t => {
