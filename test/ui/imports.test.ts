@@ -3,6 +3,7 @@ import { cpSync, createReadStream, mkdtempSync, readFileSync, rmSync, writeFileS
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Locator } from 'playwright-core'
+import { setTimeout as pause } from 'node:timers/promises'
 import t from 'tap'
 import { openBrowser } from '../support/browser.ts'
 import { bundleOf, person, type Person } from '../support/bundles.ts'
@@ -257,8 +258,10 @@ await t.test('a look through the store that did not come to its end is gone on w
   await page.getByRole('dialog').getByText('drydock scanner rescan --anew').waitFor()
   await page.getByRole('dialog').getByRole('button', { name: 'Begin anew' }).click()
   await page.getByRole('dialog').waitFor({ state: 'hidden' })
-  await hereAlready.getByRole('button', { name: 'Look through it' }).waitFor()
+  // Its record is there once its scanners have said who they are.
+  for (let waited = 0; rescans.list(1)[0]?.id === last?.id && waited < 20_000; waited += 50) await pause(50)
   t.not(rescans.list(1)[0]?.id, last?.id)
+  await hereAlready.getByRole('button', { name: 'Look through it' }).waitFor()
   await signOut()
   await signIn('paul')
 })
