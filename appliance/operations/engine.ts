@@ -130,7 +130,9 @@ export function createOperations(options: EngineOptions): Engine {
 
   function fail(id: string, failure: unknown): void {
     const error = asDrydockError(failure)
-    options.log.warn({ operation: id, code: error.code, cause: error.cause instanceof Error ? error.cause.stack : undefined }, 'an operation failed')
+    // What cannot be told by its code is told by its cause: the hint of an internal fault sends people to the log for it, whatever its level.
+    const level = error.code === 'DD-CORE-001' ? 'error' : 'warn'
+    options.log[level]({ operation: id, code: error.code, cause: error.cause instanceof Error ? error.cause.stack : error.cause }, 'an operation failed')
     setState(id, { state: 'failed', error: error.toJSON() })
   }
 

@@ -95,7 +95,7 @@ async function oneTrial(world: World, trial: Parameters<World['run']>[0], expect
       continue
     }
     const fault = atTheEnd(world, trial.subject, expected, served, run.ending)
-    return fault === undefined ? undefined : `${history.join(', ')}: ${fault}\n${run.said}`
+    return fault === undefined ? undefined : `${[...history, ...(kill === undefined ? [] : [`the last start with ${JSON.stringify(kill)}`])].join(', ')}: ${fault}\n${run.said}`
   }
 }
 

@@ -3,6 +3,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import t from 'tap'
 import type { Json } from '../../../bundles/format/json.ts'
 import { wallClock } from '../../../appliance/core/clock.ts'
+import { DrydockError } from '../../../appliance/core/error.ts'
 import { silentLog } from '../../../appliance/core/log.ts'
 import { createOperations, type OnJournal } from '../../../appliance/operations/engine.ts'
 import type { OperationKind } from '../../../appliance/operations/operation-kind.ts'
@@ -319,4 +320,18 @@ await t.test('an operation of a kind this build does not know is left as it is',
   second.engine.start()
   t.match(second.engine.get(id), { state: 'queued' })
   await second.engine.stop()
+})
+
+await t.test('what failed for no reason that has a code of its own is told to the log with its cause, also where only errors are logged', async t => {
+  const told: { level: string; fields: Record<string, unknown> }[] = []
+  const log = { ...silentLog, warn: (fields: Record<string, unknown>) => void told.push({ level: 'warn', fields }), error: (fields: Record<string, unknown>) => void told.push({ level: 'error', fields }) }
+  const database = openHistory(join(t.testdir(), 'history.sqlite'))
+  t.teardown(() => database.close())
+  const engine = createOperations({ journal: openJournal(database), events: openEventLog(database, wallClock, silentLog), clock: wallClock, log })
+  const failures = [new TypeError('no such thing'), new DrydockError('DD-CORE-001', 'expected this step to succeed, found an internal fault', 'look at the log', { cause: 'ENOTEMPTY: said by the confined process' }), new DrydockError('DD-CORE-007', 'expected it to finish, found it cancelled', 'run it again')]
+  const kind: OperationKind<{ k: number }> = { kind: 'fail', subject: () => 'thing', run: (_context, { k }) => Promise.reject(failures[k]!) }
+  engine.register(kind)
+  engine.start()
+  for (const k of failures.keys()) await engine.settled(engine.submit(kind, { k }, { actor: 'ana', idempotencyKey: String(k) }).id)
+  t.match(told.map(({ level, fields }) => [level, fields['code'], fields['cause']]), [['error', 'DD-CORE-001', /TypeError: no such thing\n/], ['error', 'DD-CORE-001', 'ENOTEMPTY: said by the confined process'], ['warn', 'DD-CORE-007', undefined]])
 })
