@@ -51,7 +51,7 @@ export function numberOfFirst(manifest: Manifest, entries: readonly PayloadEntry
   throw unexpected(`the first entry of one of ${manifest.volumes.length} volumes`, first === null ? 'the end of the archive' : JSON.stringify(first))
 }
 
-/** Both of them. */
+/** The same of a volume that is read up to its index. @throws DD-BUNDLE-007 */
 export async function readVolumeNumber(volume: VolumeReader, manifest: Manifest, entries: readonly PayloadEntry[]): Promise<number> {
   return numberOfFirst(manifest, entries, await readFirstName(volume, manifest))
 }

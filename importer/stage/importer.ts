@@ -206,7 +206,6 @@ export function createImporter(deps: ImporterDeps) {
       if (recall !== undefined) throw new DrydockError('DD-IMPORT-019', `expected nothing that was withdrawn, found ${itemKey(item)}, ${recallText(recall)}`, 'have the sender build a bundle without it')
     }
   }
-
 }
 
 export type Importer = ReturnType<typeof createImporter>
