@@ -1,4 +1,4 @@
-import type { ImportRecord, ImportState, Preflight } from '../../bundles/format/import-record.ts'
+import { importName, type ImportRecord, type ImportState, type Preflight } from '../../bundles/format/import-record.ts'
 import type { Json } from '../../bundles/format/json.ts'
 import type { Clock } from '../core/clock.ts'
 import { digestOf } from '../core/digest.ts'
@@ -40,9 +40,7 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
   const move = moverOf(deps, id)
 
   const source = await context.step('found', async () => {
-    const before = params.import === null ? undefined : deps.ledger.get(id)
-    // The run that failed a moment ago may still be emptying the staging folder, in another lane. No other run is waited for: it could stand behind this one.
-    if (before?.state === 'failed' && before.operation !== context.id) await deps.operations.settled(before.operation)
+    if (params.import !== null) await mayTakeUp(deps, context, id)
     deps.ledger.create(newRecord(id, context, params, deps.clock), params)
     move('verifying', { operation: context.id, error: null })
     return params.upload ? params.source : await steps.resolved(params.source, context.signal, async () => await deps.resolveMedia(params.source))
@@ -85,6 +83,22 @@ async function runImport(deps: ImportDeps, context: OperationContext, params: Im
     return true
   })
   return await end(deps, context, params, id, preflight, generation, hits ?? [])
+}
+
+/**
+ * Until the run that failed has emptied the staging folder, in another lane; no other run is waited for, since it could stand behind this one. Of two who
+ * resume at once, or of one who asks again after a crash, the first takes it up.
+ * @throws DD-IMPORT-006 for the others
+ */
+async function mayTakeUp({ ledger, operations }: ImportDeps, context: OperationContext, id: string): Promise<void> {
+  let record = ledger.get(id)
+  for (let waitedFor = context.id; record?.state === 'failed' && record.operation !== waitedFor; record = ledger.get(id)) {
+    waitedFor = record.operation
+    await operations.settled(waitedFor)
+  }
+  // It was this one, before it was cut off.
+  if (record === undefined || record.state === 'failed' || record.operation === context.id) return
+  throw new DrydockError('DD-IMPORT-006', `expected an import that is failed to resume, found import ${importName(record)} ${record.state}: it was taken up already`, `see how it stands: drydock import show ${importName(record)}`)
 }
 
 const subjectOf = (preflight: Preflight): string => `import:${preflight.control === undefined ? '' : `${preflight.stream}-`}${preflight.sequence}`
@@ -175,6 +189,8 @@ async function ended(deps: ImportDeps, context: OperationContext, params: Import
   const error = asDrydockError(failure)
   const state = endState(error, context.signal.aborted, params.upload)
   const record = deps.ledger.get(id)
+  // Another run has it, whose staging folder this is.
+  if (record !== undefined && record.operation !== context.id) return
   // It was promoted: nothing that fails afterwards takes that back, and a resume goes on from there.
   if (record === undefined || record.state === 'imported' || deps.ledger.joined(id) !== undefined) return
   const uploaded = params.upload || deps.ledger.volumes(id).some(({ upload }) => upload)

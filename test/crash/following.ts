@@ -31,7 +31,7 @@ export async function followingAs({ olga, paul, applianceKey }: { olga: Person; 
       if (state === 'verified') await olga('POST', `/imports/${id}/proceed`, {}).catch(unlessMoved(id, state))
       else if (state === 'awaiting-approval') await paul('POST', `/imports/${id}/approve`, {}).catch(unlessMoved(id, state))
       else if (state === 'quarantined') await paul('POST', `/imports/${id}/reject`, { reason: 'it says something else than the one that we have' }).catch(unlessMoved(id, state))
-      else if (state === 'failed' && resumed++ < resumes * subject.volumes.length) await olga('POST', `/imports/${id}/resume`, {})
+      else if (state === 'failed' && resumed++ < resumes * subject.volumes.length) await olga('POST', `/imports/${id}/resume`, {}).catch(unlessMoved(id, state))
       else if (['imported', 'rejected', 'refused', 'cancelled', 'failed'].includes(state) && (await settled(state === 'failed'))) {
         const events = (await olga('GET', '/events?limit=1000')) as { type: string; subject: string }[]
         return { state, error, receipt: state === 'imported' ? await receiptOf(id) : null, promotions: events.filter(event => event.type === 'import.promoted' && event.subject === 'import:2').length, audit: await auditFault() }

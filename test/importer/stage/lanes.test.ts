@@ -346,6 +346,34 @@ await t.test('a resume waits until the run that failed has emptied the staging f
   await cameIn(t, site, record.id, files)
 })
 
+await t.test('of two who resume at once the first takes it up, and the second takes nothing away from it', async t => {
+  const gone = Promise.withResolvers<void>()
+  let isGood = false
+  const pulledOnce: OpenMedia = async source => {
+    const media = await openPlainFile(source)
+    return {
+      ...media,
+      async payload(offset) {
+        if (!isGood) throw new DrydockError('DD-MEDIA-001', 'expected a stick, found it pulled', 'plug it in')
+        await gone.promise
+        return await media.payload(offset)
+      },
+    }
+  }
+  const site = await openSite(t, { trust, openMedia: pulledOnce })
+  const files = { a: 'first' }
+  const { record } = await site.submit((await bundleOf({ folder: t.testdir(), signers: release, files })).file)
+  await site.imports.proceed(record.id, 'olga')
+  await site.operations.settled(record.operation)
+  isGood = true
+  const [first, second] = ['olga', 'paul'].map(actor => site.imports.resume(record.id, { actor, idempotencyKey: 'resumed' }))
+  t.match(await site.operations.settled(second!.id), { state: 'failed', error: { code: 'DD-IMPORT-006', message: /found import demo-1 \w+: it was taken up already/ } })
+  t.match(site.imports.get(record.id), { operation: first!.id, error: null })
+  gone.resolve()
+  t.match(await site.operations.settled(first!.id), { state: 'waiting', waitingOn: 'approval' })
+  await cameIn(t, site, record.id, files)
+})
+
 await t.test('a better copy of a volume that comes while its set is staged is taken, and not turned away for the bad one', async t => {
   const [held, gone] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   const slow: OpenMedia = async source => {
